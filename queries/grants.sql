@@ -1,0 +1,32 @@
+-- Question:   Which credits did each wallet get, and what became of them?
+-- Parameters: none; a view, so filter it with WHERE.
+-- Units:      credits; amount (the fee of a pool, the price of a purchase) in `currency`, null when
+--             nothing was asked. Times are UTC.
+-- One row is: one grant. granted + given_back = remaining + consumed + expired + voided + rolled_out,
+--             to the microcredit. `kind` is pool, rollover or granted (by command). A pool that a
+--             change of plan made larger is still one row.
+SELECT customer, grant_id,
+       -- By its event first: a producer may call its own source "pool".
+       CASE WHEN MAX(CASE WHEN kind = 'grant' AND event_type = 'purser.wallet.granted'
+                          THEN 1 ELSE 0 END) = 1 THEN 'granted'
+            WHEN grant_id LIKE 'pool/%' THEN 'pool'
+            WHEN grant_id LIKE 'rollover/%' THEN 'rollover'
+            ELSE 'granted' END AS kind,
+       MIN(period) FILTER (WHERE kind IN ('grant', 'rollover') AND delta >= 0) AS period,
+       MIN(received_at) FILTER (WHERE kind IN ('grant', 'rollover') AND delta >= 0) AS granted_at,
+       CAST(COALESCE(SUM(delta) FILTER (WHERE kind = 'grant' OR kind = 'rollover' AND delta > 0), 0)
+            AS DECIMAL(28, 6)) AS granted,
+       CAST(COALESCE(-SUM(delta) FILTER (WHERE kind = 'usage'), 0) AS DECIMAL(28, 6)) AS consumed,
+       CAST(COALESCE(SUM(delta) FILTER (WHERE kind = 'reversal'), 0) AS DECIMAL(28, 6))
+           AS given_back,
+       CAST(COALESCE(-SUM(delta) FILTER (WHERE kind = 'expire'), 0) AS DECIMAL(28, 6)) AS expired,
+       CAST(COALESCE(-SUM(delta) FILTER (WHERE kind = 'void'), 0) AS DECIMAL(28, 6)) AS voided,
+       CAST(COALESCE(-SUM(delta) FILTER (WHERE kind = 'rollover' AND delta < 0), 0)
+            AS DECIMAL(28, 6)) AS rolled_out,
+       CAST(COALESCE(SUM(delta), 0) AS DECIMAL(28, 6)) AS remaining,
+       CAST(SUM(amount) FILTER (WHERE kind = 'grant') AS DECIMAL(28, 9)) AS amount,
+       MAX(currency) FILTER (WHERE kind = 'grant') AS currency
+FROM ledger
+WHERE grant_id IS NOT NULL AND customer IS NOT NULL
+GROUP BY customer, grant_id
+ORDER BY customer, granted_at, grant_id

@@ -1,0 +1,55 @@
+-- Question:   What does each task earn, and what does it cost us?
+-- Parameters: none; a view, so filter it with WHERE.
+-- Units:      quantity in `unit`; credits in credits; revenue in `currency`, cost_usd in US dollars;
+--             margin = revenue - cost_usd where the currency is USD, else null.
+-- One row is: one task under one price version, in one currency. events counts usage events;
+--             reversals lower the sums.
+--
+-- Revenue is an estimate. A credit earns, when it is used, what it was sold for: the amount of the
+-- grant that paid divided by the credits granted (for a pool the fee by the pool, for a purchase the
+-- price by its credits, for a promotion nothing; a rollover earns as the pool it came from), cut to
+-- 12 places. Overage earns the amount billed. What was sold and never used is not in any task, so
+-- revenue adds up to at most what was billed.
+WITH sold AS (
+    SELECT customer, grant_id, currency,
+           CASE WHEN granted > 0 THEN CAST(COALESCE(amount, 0) / granted AS DECIMAL(28, 12)) END
+               AS credit_price
+    FROM grants
+), legs AS (
+    -- One row for each payer of a task, so that the price of a credit is applied once to a sum.
+    SELECT l.customer, l.task, l.unit, l.price_version, l.grant_id,
+           CASE WHEN l.grant_id LIKE 'rollover/%' THEN CONCAT('pool/', SUBSTR(l.grant_id, 10))
+                ELSE l.grant_id END AS sold_as,
+           COALESCE(l.currency, p.currency) AS currency,
+           COUNT(*) FILTER (WHERE l.kind = 'usage' AND l.quantity IS NOT NULL) AS events,
+           COALESCE(SUM(l.quantity), 0) AS quantity,
+           SUM(l.credits) AS credits,
+           COALESCE(SUM(l.amount), 0) AS amount,
+           COALESCE(SUM(l.cost_usd), 0) AS cost_usd
+    FROM ledger AS l
+    LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
+    WHERE l.kind IN ('usage', 'reversal')
+    GROUP BY l.customer, l.task, l.unit, l.price_version, l.grant_id,
+             COALESCE(l.currency, p.currency)
+), earned AS (
+    SELECT g.task, g.unit, g.price_version, COALESCE(s.currency, g.currency) AS currency,
+           g.events, g.quantity, g.credits, g.cost_usd,
+           CAST(g.amount + COALESCE(CAST(g.credits AS DECIMAL(18, 6)) * s.credit_price, 0)
+                AS DECIMAL(28, 9)) AS revenue
+    FROM legs AS g
+    LEFT JOIN sold AS s ON s.customer = g.customer AND s.grant_id = g.sold_as
+), tasks AS (
+    SELECT task, unit, price_version, currency,
+           CAST(SUM(events) AS BIGINT) AS events,
+           CAST(SUM(quantity) AS DECIMAL(28, 6)) AS quantity,
+           CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits,
+           CAST(SUM(revenue) AS DECIMAL(28, 9)) AS revenue,
+           CAST(SUM(cost_usd) AS DECIMAL(28, 9)) AS cost_usd
+    FROM earned
+    GROUP BY task, unit, price_version, currency
+)
+SELECT task, unit, price_version, events, quantity, credits, revenue, cost_usd,
+       CASE WHEN currency = 'USD' THEN CAST(revenue - cost_usd AS DECIMAL(28, 9)) END AS margin,
+       currency
+FROM tasks
+ORDER BY task, unit, price_version, currency

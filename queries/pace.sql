@@ -1,0 +1,39 @@
+-- Question:   How fast does each wallet use credits?
+-- Parameters: none; a view, so filter it with WHERE.
+-- Units:      credits = net credits used at the days of [from_day, until_day), by used_at, never
+--             below zero; credits_per_day = credits / days, cut to the microcredit.
+-- One row is: one wallet. The days are the last full UTC days, at most seven, before the day of the
+--             ledger's newest received_at, none before the wallet's first period. A wallet opened on
+--             that very day has no full day yet: then that day alone counts as one.
+WITH clock AS (
+    SELECT CAST(MAX(received_at) AS DATE) AS today FROM ledger
+), openings AS (
+    SELECT customer, MIN(period) AS first_day FROM periods GROUP BY customer
+), spans AS (
+    SELECT customer,
+           CASE WHEN first_day >= today THEN today
+                ELSE GREATEST(first_day, CAST(today - INTERVAL '7 days' AS DATE)) END AS from_day,
+           CASE WHEN first_day >= today THEN CAST(today + INTERVAL '1 day' AS DATE)
+                ELSE today END AS until_day
+    FROM openings CROSS JOIN clock
+    WHERE today IS NOT NULL
+), used AS (
+    SELECT l.customer, SUM(l.credits) AS credits
+    FROM ledger AS l
+    JOIN spans AS s ON s.customer = l.customer
+    WHERE l.credits IS NOT NULL
+      AND CAST(l.used_at AS DATE) >= s.from_day AND CAST(l.used_at AS DATE) < s.until_day
+    GROUP BY l.customer
+), measured AS (
+    SELECT s.customer, s.from_day, s.until_day,
+           CAST((DATE_PART('epoch', s.until_day) - DATE_PART('epoch', s.from_day)) / 86400
+                AS INTEGER) AS days,
+           CAST(GREATEST(COALESCE(u.credits, 0), 0) AS DECIMAL(28, 6)) AS credits
+    FROM spans AS s
+    LEFT JOIN used AS u ON u.customer = s.customer
+)
+SELECT customer, from_day, until_day, days, credits,
+       -- Taking off the remainder first leaves a division without one, exact in every engine.
+       CAST((credits - credits % (days * 0.000001)) / days AS DECIMAL(28, 6)) AS credits_per_day
+FROM measured
+ORDER BY customer

@@ -1,0 +1,28 @@
+-- Question:   What does each customer use its credits for?
+-- Parameters: none; a view, so filter it with WHERE.
+-- Units:      quantity in `unit`; credits, overage in credits; share in percent of the customer's
+--             credits in the period, rounded half away from zero to two places, null when these
+--             come to nothing.
+-- One row is: one task of one customer in one period. events counts usage events; reversals are no
+--             events, but they lower quantity, credits and overage.
+WITH tasks AS (
+    SELECT customer, period, task, unit,
+           COUNT(*) FILTER (WHERE kind = 'usage' AND quantity IS NOT NULL) AS events,
+           CAST(COALESCE(SUM(quantity), 0) AS DECIMAL(28, 6)) AS quantity,
+           CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits,
+           CAST(COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS DECIMAL(28, 6))
+               AS overage
+    FROM ledger
+    WHERE kind IN ('usage', 'reversal')
+    GROUP BY customer, period, task, unit
+), totals AS (
+    SELECT customer, period, CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits
+    FROM tasks
+    GROUP BY customer, period
+)
+SELECT k.customer, k.period, k.task, k.unit, k.events, k.quantity, k.credits, k.overage,
+       CASE WHEN t.credits > 0
+            THEN CAST(100 * k.credits / t.credits AS DECIMAL(18, 2)) END AS share
+FROM tasks AS k
+JOIN totals AS t ON t.customer = k.customer AND t.period = k.period
+ORDER BY k.customer, k.period, k.credits DESC, k.task, k.unit

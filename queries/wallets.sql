@@ -1,0 +1,61 @@
+-- Question:   How does each wallet stand in its newest period?
+-- Parameters: none; a view, so filter it with WHERE.
+-- Units:      pool, used, overage, remaining in credits; pace in credits a day (see `pace`);
+--             used_percent = 100 * used / (used + remaining), cut to two places so that it shows 80
+--             only when the alert at 80 is due, null when both are zero. period_end is exclusive.
+-- One row is: one wallet. used = what grants paid for this period and overage = what none covered, both
+--             net of reversals; remaining = the balance of all grants in effect after the wallet's
+--             last entry, as_of_entry. status: `blocked` when work was done without credits on a plan
+--             that does not bill it and no credits have arrived since, `closed`, else `ok`.
+WITH clock AS (
+    SELECT CAST(MAX(received_at) AS DATE) AS today FROM ledger
+), newest AS (
+    SELECT customer, MAX(period) AS period
+    FROM periods CROSS JOIN clock
+    WHERE period <= today
+    GROUP BY customer
+), marks AS (
+    SELECT customer,
+           MAX(entry) AS as_of_entry,
+           MAX(entry) FILTER (WHERE balance > 0) AS covered_entry,
+           MAX(entry) FILTER (WHERE kind = 'usage' AND grant_id IS NULL AND credits > 0
+                                AND amount IS NULL) AS unbilled_entry,
+           MAX(entry) FILTER (WHERE kind = 'wallet') AS wallet_entry,
+           MAX(entry) FILTER (WHERE kind = 'wallet' AND event_type = 'purser.wallet.closed')
+               AS closed_entry
+    FROM ledger
+    WHERE balance IS NOT NULL
+    GROUP BY customer
+), charged AS (
+    SELECT customer, period,
+           SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
+           SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage
+    FROM ledger
+    WHERE credits IS NOT NULL
+    GROUP BY customer, period
+), standing AS (
+    SELECT p.customer, p.plan, p.period, p.period_end, p.pool,
+           CAST(COALESCE(c.used, 0) AS DECIMAL(28, 6)) AS used,
+           CAST(COALESCE(c.overage, 0) AS DECIMAL(28, 6)) AS overage,
+           CAST(b.balance AS DECIMAL(28, 6)) AS remaining,
+           CASE WHEN m.closed_entry = m.wallet_entry THEN 'closed'
+                WHEN m.unbilled_entry > COALESCE(m.covered_entry, 0) THEN 'blocked'
+                ELSE 'ok' END AS status,
+           m.as_of_entry
+    FROM newest AS n
+    JOIN periods AS p ON p.customer = n.customer AND p.period = n.period
+    JOIN marks AS m ON m.customer = p.customer
+    JOIN ledger AS b ON b.customer = m.customer AND b.entry = m.as_of_entry
+    LEFT JOIN charged AS c ON c.customer = p.customer AND c.period = p.period
+    WHERE b.balance IS NOT NULL
+)
+SELECT s.customer, s.plan, s.period, s.period_end, s.pool, s.used, s.overage, s.remaining,
+       CASE WHEN s.used + s.remaining > 0
+            THEN CAST(0.01 * CAST((10000 * s.used - 10000 * s.used % (s.used + s.remaining))
+                                  / (s.used + s.remaining) AS DECIMAL(18, 0))
+                      AS DECIMAL(18, 2)) END AS used_percent,
+       a.credits_per_day AS pace,
+       s.status, s.as_of_entry
+FROM standing AS s
+LEFT JOIN pace AS a ON a.customer = s.customer
+ORDER BY s.customer

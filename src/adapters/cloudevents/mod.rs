@@ -1,0 +1,12 @@
+//! CloudEvents 1.0 in JSON: bytes → events.
+//!
+//! Owns how a message is cut into events (`message`) and how one event is read (`decode`) on a
+//! scanner of its own (`scan`). Leaves every verdict but `empty` and `malformed` to
+//! `domain::engine`.
+
+mod decode;
+mod message;
+mod scan;
+
+pub use decode::Decoder;
+pub use message::{ContentType, EVENT_BYTES_MAX, Piece, each_event, lines};

@@ -1,0 +1,344 @@
+//! Files of events: plain, `.gz`, `.zst` or standard input, as blocks of whole lines.
+//!
+//! Owns finding lines and bounding what one of them may take in memory. Leaves reading a line to
+//! `cloudevents`.
+//!
+//! Invariant: every line comes exactly once, in order, numbered from 1; a block holds whole lines
+//! only, and no input makes it grow without bound.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 1 << 20;
+/// The longest line that is kept whole.
+const LINE_BYTES_MAX: usize = (8 << 20) + 1;
+/// What is kept of a longer one.
+const HEAD_BYTES: usize = 64 << 10;
+/// The name of standard input.
+pub const STDIN: &str = "-";
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("could not read {}", .path.display())]
+pub struct FileError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Lines that follow each other.
+#[derive(Debug)]
+pub enum Block {
+    /// Whole lines, the first one numbered `first`; each ends at `\n` but perhaps the last.
+    Lines { first: u64, bytes: Vec<u8> },
+    /// One line that is too long to be kept.
+    Long(LongLine),
+}
+
+/// What is known of a line over 8 MiB.
+#[derive(Debug)]
+pub struct LongLine {
+    pub number: u64,
+    pub head: Vec<u8>,
+    /// In bytes, without the line's end.
+    pub length: usize,
+    pub is_text: bool,
+}
+
+/// Reads one file.
+pub struct LineReader {
+    path: PathBuf,
+    input: Box<dyn Read + Send>,
+    /// Read and not yet handed on.
+    rest: Vec<u8>,
+    next: u64,
+    done: bool,
+    progress: Progress,
+}
+
+/// How far a file is read, in bytes as they lie on the disk.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    /// Unknown for standard input.
+    pub size: Option<u64>,
+}
+
+impl Progress {
+    pub fn bytes(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+}
+
+impl LineReader {
+    /// Opens `path`; its ending says how it is compressed, and `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// The file is not there or must not be read.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let failed = |source| FileError {
+            path: path.to_owned(),
+            source,
+        };
+        let mut progress = Progress::default();
+        let raw: Box<dyn Read + Send> = if path == Path::new(STDIN) {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(failed)?;
+            progress.size = Some(file.metadata().map_err(failed)?.len());
+            Box::new(file)
+        };
+        let counted = Counted {
+            inner: raw,
+            read: Arc::clone(&progress.read),
+        };
+        let input: Box<dyn Read + Send> = match path.extension().and_then(|end| end.to_str()) {
+            Some("gz") => Box::new(MultiGzDecoder::new(io::BufReader::new(counted))),
+            Some("zst") => Box::new(zstd::Decoder::new(counted).map_err(failed)?),
+            _ => Box::new(counted),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            input,
+            rest: Vec::new(),
+            next: 1,
+            done: false,
+            progress,
+        })
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// The next lines; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// Reading or decompressing fails.
+    pub fn next_block(&mut self) -> Result<Option<Block>, FileError> {
+        while !self.done {
+            self.fill().map_err(|source| FileError {
+                path: self.path.clone(),
+                source,
+            })?;
+            // Only the new bytes can hold the first end of a line.
+            if let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') {
+                let after = self.rest.split_off(end + 1);
+                let bytes = std::mem::replace(&mut self.rest, after);
+                return Ok(Some(self.lines(bytes)));
+            }
+            if self.rest.len() > LINE_BYTES_MAX {
+                let long = self.long_line();
+                return long.map(Some).map_err(|source| FileError {
+                    path: self.path.clone(),
+                    source,
+                });
+            }
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let bytes = std::mem::take(&mut self.rest);
+        Ok(Some(self.lines(bytes)))
+    }
+
+    fn lines(&mut self, bytes: Vec<u8>) -> Block {
+        let first = self.next;
+        let ends = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next += ends + u64::from(bytes.last() != Some(&b'\n'));
+        Block::Lines { first, bytes }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let before = self.rest.len();
+        self.rest.resize(before + READ_BYTES, 0);
+        let mut filled = before;
+        while filled < self.rest.len() {
+            match self.input.read(&mut self.rest[filled..]) {
+                Ok(0) => {
+                    self.done = true;
+                    break;
+                }
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            // What has arrived is handed on: a pipe may be quiet for long.
+            if self.rest[before..filled].contains(&b'\n') {
+                break;
+            }
+        }
+        self.rest.truncate(filled);
+        Ok(())
+    }
+
+    /// Reads on to the end of a long line, keeping only its head.
+    fn long_line(&mut self) -> io::Result<Block> {
+        let mut text = TextCheck::default();
+        text.add(&self.rest);
+        let mut length = self.rest.len();
+        let mut head = std::mem::take(&mut self.rest);
+        head.truncate(HEAD_BYTES);
+        let mut ends_in_return = false;
+        loop {
+            self.fill()?;
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            let part = &self.rest[..end.unwrap_or(self.rest.len())];
+            text.add(part);
+            length += part.len();
+            ends_in_return = part.last().map_or(ends_in_return, |byte| *byte == b'\r');
+            if let Some(end) = end {
+                self.rest.drain(..=end);
+                break;
+            }
+            self.rest.clear();
+            if self.done {
+                break;
+            }
+        }
+        length -= usize::from(ends_in_return);
+        let number = self.next;
+        self.next += 1;
+        Ok(Block::Long(LongLine {
+            number,
+            head,
+            length,
+            is_text: text.is_text(),
+        }))
+    }
+}
+
+/// Whether bytes that come in parts are UTF-8.
+#[derive(Default)]
+struct TextCheck {
+    /// A character that the last part ended within.
+    open: Vec<u8>,
+    broken: bool,
+}
+
+impl TextCheck {
+    fn add(&mut self, part: &[u8]) {
+        let mut part = part;
+        while !self.open.is_empty() && !part.is_empty() && !self.broken {
+            self.open.push(part[0]);
+            part = &part[1..];
+            match std::str::from_utf8(&self.open) {
+                Ok(_) => self.open.clear(),
+                Err(error) => self.broken = error.error_len().is_some(),
+            }
+        }
+        if let Err(error) = std::str::from_utf8(part) {
+            self.broken |= error.error_len().is_some();
+            self.open = part[error.valid_up_to()..].to_vec();
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        !self.broken && self.open.is_empty()
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn blocks(bytes: &[u8], ending: &str) -> Vec<Block> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(format!("events.ndjson{ending}"));
+        std::fs::write(&path, bytes).expect("a file");
+        let mut reader = LineReader::open(&path).expect("an open file");
+        std::iter::from_fn(|| reader.next_block().expect("readable")).collect()
+    }
+
+    fn text(blocks: &[Block]) -> Vec<(u64, String)> {
+        let mut lines = Vec::new();
+        for block in blocks {
+            match block {
+                Block::Lines { first, bytes } => {
+                    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+                    for (line, number) in body.split(|byte| *byte == b'\n').zip(*first..) {
+                        lines.push((number, String::from_utf8_lossy(line).into_owned()));
+                    }
+                }
+                Block::Long(long) => lines.push((long.number, format!("{} long", long.length))),
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn numbers_lines_plain_and_compressed() {
+        let expected = [
+            (1, "a".to_owned()),
+            (2, String::new()),
+            (3, "c\r".to_owned()),
+        ];
+        assert_eq!(text(&blocks(b"a\n\nc\r", "")), expected);
+        assert_eq!(text(&blocks(b"a\n\nc\r\n", "")), expected);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"a\n\nc\r\n").expect("in memory");
+        assert_eq!(
+            text(&blocks(&gzip.finish().expect("in memory"), ".gz")),
+            expected
+        );
+        let zstd = zstd::encode_all(&b"a\n\nc\r\n"[..], 1).expect("in memory");
+        assert_eq!(text(&blocks(&zstd, ".zst")), expected);
+        assert!(blocks(b"", "").is_empty());
+    }
+
+    #[test]
+    fn keeps_only_the_head_of_a_line_that_is_too_long() {
+        let mut bytes = b"short\n".to_vec();
+        bytes.extend("é".repeat(6 << 20).into_bytes());
+        bytes.extend(b"\r\nlast");
+        let blocks = blocks(&bytes, "");
+        let expected = [
+            (1, "short".to_owned()),
+            (2, format!("{} long", 12 << 20)),
+            (3, "last".to_owned()),
+        ];
+        assert_eq!(text(&blocks), expected);
+        let long = blocks.iter().find_map(|block| match block {
+            Block::Long(long) => Some((long.head.len(), long.is_text)),
+            Block::Lines { .. } => None,
+        });
+        assert_eq!(long, Some((HEAD_BYTES, true)));
+    }
+
+    #[test]
+    fn tells_text_from_bytes_across_parts() {
+        for (parts, is_text) in [
+            (&[&b"\xc3"[..], b"\xa9"][..], true),
+            (&[b"a\xf0\x9f", b"\x98", b"\x80b"], true),
+            (&[b"\xc3", b"a"], false),
+            (&[b"\xc3"], false),
+            (&[b"\xff", b"a"], false),
+        ] {
+            let mut check = TextCheck::default();
+            parts.iter().for_each(|part| check.add(part));
+            assert_eq!(check.is_text(), is_text, "{parts:?}");
+        }
+    }
+}

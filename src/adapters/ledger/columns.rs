@@ -1,0 +1,437 @@
+//! Rows → columns in memory.
+//!
+//! Owns the buffers that the engine's rows are appended to, and turning them into an Arrow batch
+//! without copying. Leaves Parquet to `encode`.
+//!
+//! Invariant: all columns have as many values as there are rows; appending a row allocates only
+//! when a buffer grows.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray, RecordBatch, StringArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Field, Int32Type, Int64Type, Schema,
+    SchemaRef, TimestampMicrosecondType,
+};
+use arrow::error::ArrowError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::schema::{CREDIT_PLACES, DECIMAL_DIGITS, MONEY_PLACES, file_schema};
+use crate::domain::entry::{Entry, Payload, RawBody, Sink};
+use crate::domain::units::Day;
+
+/// What is kept of a rejected body, in bytes.
+const RAW_BYTES_MAX: usize = 64 << 10;
+
+/// Rows of one day of one shard, on their way to a file.
+pub struct Columns {
+    shard: i32,
+    /// Their day; all rows have the same.
+    day: Option<Day>,
+    entry: Fixed<Int64Type>,
+    source: Texts,
+    seq: Fixed<Int64Type>,
+    idx: Fixed<Int32Type>,
+    leg: Fixed<Int32Type>,
+    kind: Texts,
+    customer: Texts,
+    period: Fixed<Date32Type>,
+    used_at: Fixed<TimestampMicrosecondType>,
+    received_at: Fixed<TimestampMicrosecondType>,
+    event_source: Texts,
+    event_id: Texts,
+    event_type: Texts,
+    task: Texts,
+    unit: Texts,
+    quantity: Fixed<Decimal64Type>,
+    credits: Fixed<Decimal64Type>,
+    grant_id: Texts,
+    delta: Fixed<Decimal64Type>,
+    balance: Fixed<Decimal64Type>,
+    amount: Fixed<Decimal64Type>,
+    currency: Texts,
+    cost_usd: Fixed<Decimal64Type>,
+    plan: Texts,
+    price_version: Texts,
+    price_id: Texts,
+    late: Flags,
+    reason: Texts,
+    data: Texts,
+}
+
+impl Columns {
+    /// No rows yet, of `shard`.
+    pub fn new(shard: u32) -> Self {
+        Self {
+            shard: shard.cast_signed(),
+            day: None,
+            entry: Fixed::default(),
+            source: Texts::default(),
+            seq: Fixed::default(),
+            idx: Fixed::default(),
+            leg: Fixed::default(),
+            kind: Texts::default(),
+            customer: Texts::default(),
+            period: Fixed::default(),
+            used_at: Fixed::default(),
+            received_at: Fixed::default(),
+            event_source: Texts::default(),
+            event_id: Texts::default(),
+            event_type: Texts::default(),
+            task: Texts::default(),
+            unit: Texts::default(),
+            quantity: Fixed::default(),
+            credits: Fixed::default(),
+            grant_id: Texts::default(),
+            delta: Fixed::default(),
+            balance: Fixed::default(),
+            amount: Fixed::default(),
+            currency: Texts::default(),
+            cost_usd: Fixed::default(),
+            plan: Texts::default(),
+            price_version: Texts::default(),
+            price_id: Texts::default(),
+            late: Flags::default(),
+            reason: Texts::default(),
+            data: Texts::default(),
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.entry.values.len()
+    }
+
+    /// Roughly the memory that the rows take, in bytes: the long texts, and a part for the rest.
+    pub fn bytes(&self) -> usize {
+        let texts = [
+            &self.data,
+            &self.event_id,
+            &self.event_source,
+            &self.customer,
+        ];
+        self.rows() * 256 + texts.iter().map(|text| text.bytes.len()).sum::<usize>()
+    }
+
+    pub fn day(&self) -> Option<Day> {
+        self.day
+    }
+
+    /// The columns as Parquet writes them, in the table's order without `day`.
+    ///
+    /// # Errors
+    ///
+    /// None with columns of equal length, which these are.
+    pub fn into_batch(self) -> Result<RecordBatch, ArrowError> {
+        let rows = self.rows();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(PrimitiveArray::<Int32Type>::from_value(self.shard, rows)),
+            self.entry.into_array(),
+            self.source.into_array()?,
+            self.seq.into_array(),
+            self.idx.into_array(),
+            self.leg.into_array(),
+            self.kind.into_array()?,
+            self.customer.into_array()?,
+            self.period.into_array(),
+            self.used_at.into_instants(),
+            self.received_at.into_instants(),
+            self.event_source.into_array()?,
+            self.event_id.into_array()?,
+            self.event_type.into_array()?,
+            self.task.into_array()?,
+            self.unit.into_array()?,
+            self.quantity.into_decimals(CREDIT_PLACES)?,
+            self.credits.into_decimals(CREDIT_PLACES)?,
+            self.grant_id.into_array()?,
+            self.delta.into_decimals(CREDIT_PLACES)?,
+            self.balance.into_decimals(CREDIT_PLACES)?,
+            self.amount.into_decimals(MONEY_PLACES)?,
+            self.currency.into_array()?,
+            self.cost_usd.into_decimals(MONEY_PLACES)?,
+            self.plan.into_array()?,
+            self.price_version.into_array()?,
+            self.price_id.into_array()?,
+            self.late.into_array(),
+            self.reason.into_array()?,
+            self.data.into_array()?,
+        ];
+        RecordBatch::try_new(batch_schema(), columns)
+    }
+}
+
+/// The file's schema with decimals of 64 bits, which is what Parquet stores.
+pub fn batch_schema() -> SchemaRef {
+    let narrow = |field: &Arc<Field>| match field.data_type() {
+        DataType::Decimal128(digits, places) => {
+            let data_type = DataType::Decimal64(*digits, *places);
+            Arc::new(field.as_ref().clone().with_data_type(data_type))
+        }
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(
+        file_schema()
+            .fields()
+            .iter()
+            .map(narrow)
+            .collect::<Vec<_>>(),
+    ))
+}
+
+impl Sink for Columns {
+    fn append(&mut self, row: &Entry<'_>) {
+        let day = row.received_at.day();
+        assert!(
+            *self.day.get_or_insert(day) == day,
+            "rows of two days in one batch"
+        );
+        self.entry.push(row.entry);
+        self.source.push(row.source);
+        self.seq.push(row.seq);
+        self.idx.push(row.idx);
+        self.leg.push(row.leg);
+        self.kind.push(row.kind.name());
+        self.customer.push_option(row.customer);
+        self.period.push_option(row.period.map(Day::get));
+        self.used_at.push_option(row.used_at.map(|at| at.get()));
+        self.received_at.push(row.received_at.get());
+        self.event_source.push_option(row.event_source);
+        self.event_id.push_option(row.event_id);
+        self.event_type.push_option(row.event_type);
+        self.task.push_option(row.task);
+        self.unit.push_option(row.unit);
+        self.quantity
+            .push_option(row.quantity.map(|quantity| quantity.get()));
+        self.credits
+            .push_option(row.credits.map(|credits| credits.get()));
+        self.grant_id.push_display(row.grant_id);
+        self.delta.push_option(row.delta.map(|delta| delta.get()));
+        self.balance
+            .push_option(row.balance.map(|balance| balance.get()));
+        self.amount
+            .push_option(row.amount.map(|amount| amount.get()));
+        self.currency.push_option(row.currency);
+        self.cost_usd
+            .push_option(row.cost_usd.map(|cost| cost.get()));
+        self.plan.push_option(row.plan);
+        self.price_version.push_option(row.price_version);
+        self.price_id.push_option(row.price_id);
+        self.late.push_option(row.late);
+        self.reason.push_display(row.reason);
+        match row.data {
+            None => self.data.push_option(None),
+            Some(Payload::Data(text)) => self.data.push(text),
+            Some(Payload::Raw(raw)) => self.data.push_raw(raw),
+        }
+    }
+}
+
+/// Which rows have a value.
+#[derive(Default)]
+struct Validity {
+    bits: Option<BooleanBufferBuilder>,
+    rows: usize,
+}
+
+impl Validity {
+    fn push(&mut self, is_valid: bool) {
+        if let Some(bits) = &mut self.bits {
+            bits.append(is_valid);
+        } else if !is_valid {
+            let mut bits = BooleanBufferBuilder::new(self.rows + 1_024);
+            bits.append_n(self.rows, true);
+            bits.append(false);
+            self.bits = Some(bits);
+        }
+        self.rows += 1;
+    }
+
+    fn into_nulls(self) -> Option<NullBuffer> {
+        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
+    }
+}
+
+/// A column of numbers.
+struct Fixed<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    validity: Validity,
+}
+
+impl<T: ArrowPrimitiveType> Default for Fixed<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            validity: Validity::default(),
+        }
+    }
+}
+
+impl<T: ArrowPrimitiveType> Fixed<T> {
+    fn push(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.validity.push(true);
+    }
+
+    fn push_option(&mut self, value: Option<T::Native>) {
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+    }
+
+    fn into_primitive(self) -> PrimitiveArray<T> {
+        PrimitiveArray::new(ScalarBuffer::from(self.values), self.validity.into_nulls())
+    }
+
+    fn into_array(self) -> ArrayRef {
+        Arc::new(self.into_primitive())
+    }
+}
+
+impl Fixed<Decimal64Type> {
+    fn into_decimals(self, places: u8) -> Result<ArrayRef, ArrowError> {
+        let array = self.into_primitive();
+        Ok(Arc::new(array.with_precision_and_scale(
+            DECIMAL_DIGITS,
+            places.cast_signed(),
+        )?))
+    }
+}
+
+impl Fixed<TimestampMicrosecondType> {
+    fn into_instants(self) -> ArrayRef {
+        Arc::new(self.into_primitive().with_timezone("UTC"))
+    }
+}
+
+/// A column of booleans.
+#[derive(Default)]
+struct Flags {
+    values: Vec<bool>,
+    validity: Validity,
+}
+
+impl Flags {
+    fn push_option(&mut self, value: Option<bool>) {
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+    }
+
+    fn into_array(self) -> ArrayRef {
+        Arc::new(BooleanArray::new(
+            self.values.into(),
+            self.validity.into_nulls(),
+        ))
+    }
+}
+
+/// A column of texts.
+struct Texts {
+    bytes: Vec<u8>,
+    /// Where each text ends; a batch is sealed long before this overflows.
+    offsets: Vec<i32>,
+    validity: Validity,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            offsets: vec![0],
+            validity: Validity::default(),
+        }
+    }
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.end(true);
+    }
+
+    fn push_option(&mut self, text: Option<&str>) {
+        self.bytes
+            .extend_from_slice(text.unwrap_or_default().as_bytes());
+        self.end(text.is_some());
+    }
+
+    fn push_display(&mut self, text: Option<impl std::fmt::Display>) {
+        if let Some(text) = &text {
+            // Writing to memory does not fail.
+            drop(write!(self.bytes, "{text}"));
+        }
+        self.end(text.is_some());
+    }
+
+    fn push_raw(&mut self, raw: RawBody<'_>) {
+        self.bytes.extend_from_slice(kept_body(raw).as_bytes());
+        self.end(true);
+    }
+
+    fn end(&mut self, is_valid: bool) {
+        self.offsets.push(self.bytes.len() as i32);
+        self.validity.push(is_valid);
+    }
+
+    fn into_array(self) -> Result<ArrayRef, ArrowError> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        let nulls = self.validity.into_nulls();
+        Ok(Arc::new(StringArray::try_new(
+            offsets,
+            Buffer::from_vec(self.bytes),
+            nulls,
+        )?))
+    }
+}
+
+/// What is kept of a rejected body: its text, or base64 where it is none; the first 64 KiB, and
+/// then how long it was.
+pub fn kept_body(raw: RawBody<'_>) -> Cow<'_, str> {
+    let kept = &raw.bytes[..raw.bytes.len().min(RAW_BYTES_MAX)];
+    let text = match std::str::from_utf8(kept) {
+        Ok(text) if raw.is_text => Cow::Borrowed(text),
+        // The cut went through a character.
+        Err(cut) if raw.is_text => String::from_utf8_lossy(&kept[..cut.valid_up_to()]),
+        _ => Cow::Owned(format!("base64:{}", STANDARD.encode(kept))),
+    };
+    if raw.length > RAW_BYTES_MAX {
+        return Cow::Owned(format!("{text}…[{} bytes]", raw.length));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(bytes: &[u8], length: usize, is_text: bool) -> String {
+        kept_body(RawBody {
+            bytes,
+            length,
+            is_text,
+        })
+        .into_owned()
+    }
+
+    #[test]
+    fn a_rejected_body_is_kept_as_text_or_base64_and_cut() {
+        assert_eq!(raw(b"{half", 5, true), "{half");
+        assert_eq!(raw(b"\xff\0", 2, false), "base64:/wA=");
+        let exact = vec![b'x'; RAW_BYTES_MAX];
+        assert_eq!(raw(&exact, exact.len(), true).len(), RAW_BYTES_MAX);
+        let wide = "é".repeat(40_000);
+        let wide = format!("x{wide}");
+        let kept = raw(wide.as_bytes(), wide.len(), true);
+        assert!(
+            kept.ends_with("é…[80001 bytes]"),
+            "{}",
+            &kept[kept.len() - 30..]
+        );
+        assert_eq!(kept.len(), RAW_BYTES_MAX - 1 + "…[80001 bytes]".len());
+        let long = raw(&exact, 9_000_000, false);
+        assert!(long.starts_with("base64:") && long.ends_with("…[9000000 bytes]"));
+    }
+}

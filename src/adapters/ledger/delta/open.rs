@@ -1,0 +1,225 @@
+//! Finds or makes the ledger table of a data folder.
+//!
+//! Owns where the table is, its properties and the shard count in them. Leaves its columns to
+//! `schema`.
+//!
+//! Invariant: the shard count is written once, by whoever creates the table first.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use deltalake::kernel::transaction::{CommitProperties, PROTOCOL};
+use deltalake::logstore::LogStore;
+use deltalake::operations::create::CreateBuilder;
+use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use url::Url;
+
+use super::super::schema;
+use super::{Error, Ledger, durable};
+
+/// The table's folder below the data folder.
+const TABLE: &str = "ledger";
+
+/// The log store that writes an entry only if there is none of its version.
+const CONDITIONAL_PUT: &str = "DefaultLogStore";
+
+/// Table property: over how many shards the wallets are spread.
+const SHARDS: &str = "purser.shards";
+
+/// The data folder as a URL that ends in a slash. `given` is a URL or a local path, absolute or
+/// relative to the working directory, which need not exist.
+///
+/// # Errors
+///
+/// [`Error::Location`] when it is empty or a URL that cannot have folders.
+pub fn data_url(given: &str) -> Result<Url, Error> {
+    let refused = || Error::Location {
+        given: given.to_string(),
+    };
+    if given.contains("://") {
+        let mut url = Url::parse(given).map_err(|_| refused())?;
+        url.path_segments_mut()
+            .map_err(|()| refused())?
+            .pop_if_empty()
+            .push("");
+        return Ok(url);
+    }
+    let path = std::path::absolute(given).map_err(|_| refused())?;
+    Url::from_directory_path(path).map_err(|()| refused())
+}
+
+impl Ledger {
+    /// Opens the newest version of the ledger below `data`, or `None` when there is no table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Foreign`] when the table there is not ours, [`Error::Delta`] when its log cannot
+    /// be read.
+    pub async fn open(data: &Url) -> Result<Option<Self>, Error> {
+        let mut table = table_at(data)?;
+        if !table.verify_deltatable_existence().await? {
+            return Ok(None);
+        }
+        match table.load().await {
+            Ok(()) => Self::of(table).map(Some),
+            // A creation that was cut short leaves a folder without a first version.
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Creates the ledger below `data` for `shard_count` shards, with its folders on a local
+    /// disk, or opens the one that another process created meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ShardCount`] when the table that is there has another number of shards; otherwise
+    /// as [`Ledger::open`], and [`Error::Sync`].
+    ///
+    /// # Panics
+    ///
+    /// When `shard_count` is 0.
+    pub async fn create(data: &Url, shard_count: u32) -> Result<Self, Error> {
+        assert!(shard_count > 0, "a ledger without shards");
+        let created = create_table(data, shard_count).await;
+        let ledger = match (Self::open(data).await?, created) {
+            (Some(ledger), _) => ledger,
+            (None, Err(error)) => return Err(error),
+            (None, Ok(())) => return Err(DeltaTableError::NotATable(data.to_string()).into()),
+        };
+        if ledger.shard_count != shard_count {
+            return Err(Error::ShardCount {
+                asked: shard_count,
+                found: ledger.shard_count,
+            });
+        }
+        if let Some(log) = &ledger.log_folder {
+            durable::sync_entries(log, 0..=0).await?;
+            durable::sync_new_folders(log).await?;
+        }
+        Ok(ledger)
+    }
+
+    /// The ledger in `table`, which is loaded.
+    pub(super) fn of(table: DeltaTable) -> Result<Self, Error> {
+        let foreign = |fault| Error::Foreign {
+            table: table.table_url().clone(),
+            fault,
+        };
+        let state = table.snapshot()?;
+        PROTOCOL
+            .can_write_to(state)
+            .map_err(DeltaTableError::from)?;
+        let log_store = table.log_store().name();
+        if log_store != CONDITIONAL_PUT {
+            return Err(foreign(format!("{log_store} has no conditional put")));
+        }
+        if let Some(column) = schema::missing_column(&state.schema())? {
+            return Err(foreign(format!(
+                "its column {column} is missing or of another type"
+            )));
+        }
+        let shards = state.metadata().configuration().get(SHARDS);
+        let Some(shard_count) = shards.and_then(|shards| shards.parse().ok()) else {
+            return Err(foreign(format!("its property {SHARDS} is no number")));
+        };
+        let log_folder = local_folder(table.table_url()).map(|folder| folder.join("_delta_log"));
+        let version = state.version();
+        let transactions = HashMap::new();
+        Ok(Self {
+            table,
+            version,
+            transactions,
+            shard_count,
+            log_folder,
+            durable: None,
+        })
+    }
+}
+
+async fn create_table(data: &Url, shard_count: u32) -> Result<(), Error> {
+    // A second creator must fail: with retries it would become version 1 and replace the
+    // properties that the first one wrote.
+    let once = CommitProperties::default().with_max_retries(0);
+    CreateBuilder::new()
+        .with_log_store(table_at(data)?.log_store())
+        .with_table_name(TABLE)
+        .with_columns(schema::delta_columns()?)
+        .with_partition_columns([schema::PARTITION])
+        .with_configuration(properties(shard_count))
+        .with_raise_if_key_not_exists(false)
+        .with_commit_properties(once)
+        .await?;
+    Ok(())
+}
+
+fn properties(shard_count: u32) -> [(&'static str, Option<String>); 4] {
+    [
+        (SHARDS, Some(shard_count.to_string())),
+        (
+            "delta.dataSkippingStatsColumns",
+            Some(schema::SKIPPING.join(",")),
+        ),
+        ("delta.appendOnly", Some(true.to_string())),
+        // Whoever maintains the table cleans its log; no other engine's commit may.
+        ("delta.enableExpiredLogCleanup", Some(false.to_string())),
+    ]
+}
+
+fn table_at(data: &Url) -> Result<DeltaTable, Error> {
+    let mut url = data.clone();
+    url.path_segments_mut()
+        .map_err(|()| Error::Location {
+            given: data.to_string(),
+        })?
+        .pop_if_empty()
+        .extend([TABLE, ""]);
+    Ok(DeltaTableBuilder::from_url(url)?.build()?)
+}
+
+fn local_folder(url: &Url) -> Option<PathBuf> {
+    let is_file = url.scheme() == "file";
+    is_file
+        .then(|| url.to_file_path().ok())
+        .flatten()
+        .filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_data_folder_is_a_path_or_a_url() {
+        for (given, url) in [
+            ("/var/lib/a b", "file:///var/lib/a%20b/"),
+            ("/var/lib/purser/", "file:///var/lib/purser/"),
+            ("/100%/#1?", "file:///100%25/%231%3F/"),
+            ("s3://bucket", "s3://bucket/"),
+            ("s3://bucket/one/", "s3://bucket/one/"),
+            ("file:///a%20b", "file:///a%20b/"),
+        ] {
+            assert_eq!(data_url(given).expect("a URL").as_str(), url, "{given}");
+        }
+        let here = std::env::current_dir().expect("a folder").join("new");
+        let relative = data_url("new")
+            .expect("a URL")
+            .to_file_path()
+            .expect("a path");
+        assert_eq!(relative, here);
+        assert!(data_url("").is_err());
+        assert!(data_url("http://[").is_err());
+    }
+
+    #[test]
+    fn only_file_urls_are_local() {
+        let folder = local_folder(&data_url("/a b").expect("a URL"));
+        assert_eq!(folder.as_deref(), Some(Path::new("/a b/")));
+        assert_eq!(
+            local_folder(&data_url("s3://bucket/a").expect("a URL")),
+            None
+        );
+    }
+}

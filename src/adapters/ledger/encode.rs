@@ -1,0 +1,269 @@
+//! Columns → a Parquet file.
+//!
+//! Owns the encoding of each column, the file's name, its statistics and putting it on the disk.
+//! Leaves making it visible to `delta`.
+//!
+//! Invariant: a file that `finish` returned is on the disk, and so is its name; until a commit
+//! names it, nobody sees it.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::compute::{max, max_string, min, min_string};
+use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use uuid::Uuid;
+
+use super::columns::{Columns, batch_schema};
+use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder};
+use crate::domain::units::{Day, Timestamp};
+
+/// Rows of a row group: what a reader skips or reads at once, and what the writer holds.
+const ROW_GROUP_ROWS: usize = 256 << 10;
+/// Bytes of a row group, so that long rows do not fill the memory.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    #[error("could not write {}", .path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("could not encode {}", .path.display())]
+    Parquet {
+        path: PathBuf,
+        #[source]
+        source: ParquetError,
+    },
+    #[error("could not make a batch of the rows")]
+    Columns(#[from] ArrowError),
+}
+
+/// One file of one day, being written.
+pub struct FileWriter {
+    shard: u32,
+    day: Day,
+    /// Relative to the table's root.
+    name: String,
+    path: PathBuf,
+    writer: ArrowWriter<BufWriter<File>>,
+    rows: u64,
+    stats: FileStats,
+}
+
+impl FileWriter {
+    /// Starts a file for rows of `shard` received on `day`, below the table's folder.
+    ///
+    /// # Errors
+    ///
+    /// The folder or the file can't be made.
+    pub fn create(table: &Path, shard: u32, day: Day) -> Result<Self, EncodeError> {
+        let name = format!("{}/part-{}.parquet", partition_folder(day), Uuid::new_v4());
+        let path = table.join(&name);
+        let io = |source| EncodeError::Io {
+            path: path.clone(),
+            source,
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            fs::create_dir_all(folder).map_err(io)?;
+            sync_folder(table).map_err(io)?;
+        }
+        let file = BufWriter::new(File::create_new(&path).map_err(io)?);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties())
+            .with_skip_arrow_metadata(true);
+        let writer =
+            ArrowWriter::try_new_with_options(file, batch_schema(), options).map_err(|source| {
+                EncodeError::Parquet {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+        Ok(Self {
+            shard,
+            day,
+            name,
+            path,
+            writer,
+            rows: 0,
+            stats: FileStats::default(),
+        })
+    }
+
+    pub fn day(&self) -> Day {
+        self.day
+    }
+
+    /// Encodes more rows, which follow those before.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full, for instance.
+    pub fn write(&mut self, columns: Columns) -> Result<(), EncodeError> {
+        let batch = columns.into_batch()?;
+        self.rows += batch.num_rows() as u64;
+        add_stats(&mut self.stats, self.shard, &batch);
+        let written = self.writer.write(&batch);
+        written.map_err(|source| EncodeError::Parquet {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Ends the file and puts it on the disk.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full, for instance; a partial file stays, and nothing names it.
+    pub fn finish(self) -> Result<NewFile, EncodeError> {
+        let Self {
+            day,
+            name,
+            path,
+            writer,
+            rows,
+            stats,
+            ..
+        } = self;
+        let io = |source| EncodeError::Io {
+            path: path.clone(),
+            source,
+        };
+        let buffered = writer.into_inner().map_err(|source| EncodeError::Parquet {
+            path: path.clone(),
+            source,
+        })?;
+        let file = buffered
+            .into_inner()
+            .map_err(|error| io(error.into_error()))?;
+        file.sync_all().map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        if let Some(folder) = path.parent() {
+            sync_folder(folder).map_err(io)?;
+        }
+        Ok(NewFile {
+            path: name,
+            size,
+            rows,
+            day,
+            stats,
+        })
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// How each column is stored. Numbers that grow or repeat are small as deltas without
+/// compression; names repeat, so a dictionary and zstd; ids and data hardly do.
+fn properties() -> WriterProperties {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_compression(zstd)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_bloom_filter_max_ndv(ROW_GROUP_ROWS as u64)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_column_bloom_filter_enabled("event_id".into(), true)
+        .set_column_bloom_filter_enabled("customer".into(), true);
+    for column in [
+        "entry",
+        "seq",
+        "used_at",
+        "received_at",
+        "credits",
+        "delta",
+        "balance",
+        "cost_usd",
+    ] {
+        properties = properties
+            .set_column_dictionary_enabled(column.into(), false)
+            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED)
+            .set_column_compression(column.into(), Compression::UNCOMPRESSED);
+    }
+    for column in ["event_id", "data"] {
+        properties = properties
+            .set_column_dictionary_enabled(column.into(), false)
+            .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    }
+    properties
+        .set_column_statistics_enabled("data".into(), EnabledStatistics::None)
+        .build()
+}
+
+fn add_stats(stats: &mut FileStats, shard: u32, batch: &RecordBatch) {
+    if batch.num_rows() == 0 {
+        return;
+    }
+    let column = |name: &str| batch.column_by_name(name).map(|array| array.as_ref());
+    let longs = |name| column(name).map(|array| array.as_primitive::<Int64Type>());
+    let texts = |name| column(name).map(|array| array.as_string::<i32>());
+    let instants =
+        |name| column(name).map(|array| array.as_primitive::<TimestampMicrosecondType>());
+    widen(&mut stats.shard, 0, Some(shard), Some(shard));
+    if let Some(entry) = longs("entry") {
+        widen(&mut stats.entry, 0, min(entry), max(entry));
+    }
+    if let Some(seq) = longs("seq") {
+        widen(&mut stats.seq, 0, min(seq), max(seq));
+    }
+    if let Some(period) = column("period").map(|array| array.as_primitive::<Date32Type>()) {
+        let (from, to) = (min(period).map(Day::new), max(period).map(Day::new));
+        widen(&mut stats.period, period.null_count(), from, to);
+    }
+    for (stats, name) in [
+        (&mut stats.used_at, "used_at"),
+        (&mut stats.received_at, "received_at"),
+    ] {
+        if let Some(at) = instants(name) {
+            let (from, to) = (min(at).map(Timestamp::new), max(at).map(Timestamp::new));
+            widen(stats, at.null_count(), from, to);
+        }
+    }
+    for (stats, name) in [
+        (&mut stats.source, "source"),
+        (&mut stats.kind, "kind"),
+        (&mut stats.customer, "customer"),
+        (&mut stats.event_id, "event_id"),
+    ] {
+        if let Some(text) = texts(name) {
+            widen_text(stats, text);
+        }
+    }
+}
+
+fn widen<T: PartialOrd>(stats: &mut ColumnStats<T>, nulls: usize, min: Option<T>, max: Option<T>) {
+    stats.nulls += nulls as u64;
+    let (Some(min), Some(max)) = (min, max) else {
+        return;
+    };
+    stats.bounds = Some(match stats.bounds.take() {
+        None => Bounds { min, max },
+        Some(known) => Bounds {
+            min: if min < known.min { min } else { known.min },
+            max: if max > known.max { max } else { known.max },
+        },
+    });
+}
+
+fn widen_text(stats: &mut ColumnStats<String>, text: &StringArray) {
+    let (from, to) = (min_string(text), max_string(text));
+    widen(
+        stats,
+        text.null_count(),
+        from.map(str::to_owned),
+        to.map(str::to_owned),
+    );
+}

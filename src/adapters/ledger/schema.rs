@@ -1,0 +1,294 @@
+//! The columns of the ledger table.
+//!
+//! Owns their order, names, types and nullability, as an Arrow and as a Delta schema, and which of
+//! them carry statistics for skipping. Leaves filling them to the encoder and the statistics
+//! themselves to `delta::stats`.
+//!
+//! Invariant: one list, so that what is written and what the table promises cannot differ. No
+//! decimal has a precision over 18, for DataFusion's sum of a wide one wraps, and none carries
+//! statistics, for deltalake writes those through floats.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use deltalake::DeltaTableError;
+use deltalake::kernel::{DataType as DeltaType, MetadataValue, StructField, StructType};
+
+/// The column that the table is partitioned by: it is in the path of a file, not in the file.
+pub const PARTITION: &str = "day";
+
+/// The columns with minima, maxima and null counts in the log.
+pub const SKIPPING: [&str; 10] = [
+    "shard",
+    "entry",
+    "source",
+    "seq",
+    "kind",
+    "customer",
+    "period",
+    "used_at",
+    "received_at",
+    "event_id",
+];
+
+/// The zone of every timestamp.
+const ZONE: &str = "UTC";
+
+/// Digits of a decimal, before and after the point together.
+pub const DECIMAL_DIGITS: u8 = 18;
+/// Decimal places of credits and quantities.
+pub const CREDIT_PLACES: u8 = 6;
+/// Decimal places of money.
+pub const MONEY_PLACES: u8 = 9;
+
+enum Type {
+    Int,
+    Long,
+    Text,
+    Flag,
+    Date,
+    /// Microseconds in UTC.
+    Time,
+    /// A decimal with this many places.
+    Decimal(u8),
+}
+
+enum Null {
+    Never,
+    Allowed,
+}
+
+struct Column {
+    name: &'static str,
+    holds: Type,
+    null: Null,
+    comment: &'static str,
+}
+
+const CREDITS: Type = Type::Decimal(CREDIT_PLACES);
+const MONEY: Type = Type::Decimal(MONEY_PLACES);
+
+/// All columns in the table's order.
+const COLUMNS: [Column; 31] = [
+    always("day", Type::Date, "UTC date of received_at; the partition"),
+    always(
+        "shard",
+        Type::Int,
+        "the part of all wallets that one engine owns",
+    ),
+    always(
+        "entry",
+        Type::Long,
+        "numbers a shard's rows 1, 2, 3 … in the order they were decided",
+    ),
+    always(
+        "source",
+        Type::Text,
+        "the stream or file that the row came from",
+    ),
+    always("seq", Type::Long, "place of the message in its source"),
+    always(
+        "idx",
+        Type::Int,
+        "place of the event in its message; -1 for a timer's row",
+    ),
+    always("leg", Type::Int, "numbers the rows of one event"),
+    always(
+        "kind",
+        Type::Text,
+        "what the row records: usage, reversal, grant, …",
+    ),
+    maybe("customer", Type::Text, "who holds the wallet"),
+    maybe(
+        "period",
+        Type::Date,
+        "first day of the billing period that the row is booked to",
+    ),
+    maybe(
+        "used_at",
+        Type::Time,
+        "the producer's time; picks the price and the period",
+    ),
+    always(
+        "received_at",
+        Type::Time,
+        "the broker's time of the message",
+    ),
+    maybe("event_source", Type::Text, "the event's source"),
+    maybe("event_id", Type::Text, "the event's id"),
+    maybe("event_type", Type::Text, "the event's type"),
+    maybe("task", Type::Text, "the words on the invoice"),
+    maybe("unit", Type::Text, "what quantity is counted in"),
+    maybe("quantity", CREDITS, "how many units; on the first leg only"),
+    maybe("credits", CREDITS, "the charge: + usage, - reversal"),
+    maybe(
+        "grant_id",
+        Type::Text,
+        "the grant that paid or changed; null on usage: overage",
+    ),
+    maybe("delta", CREDITS, "by how much the grant changed"),
+    maybe(
+        "balance",
+        CREDITS,
+        "credits left in the wallet's effective grants after the row",
+    ),
+    maybe(
+        "amount",
+        MONEY,
+        "money billed by the row; negative for a credit note",
+    ),
+    maybe("currency", Type::Text, "currency of amount"),
+    maybe("cost_usd", MONEY, "what the event cost us"),
+    maybe("plan", Type::Text, "the wallet's plan"),
+    maybe(
+        "price_version",
+        Type::Text,
+        "version of the price table that priced the row",
+    ),
+    maybe("price_id", Type::Text, "the price that matched"),
+    maybe(
+        "late",
+        Type::Flag,
+        "booked elsewhere than to the period open at used_at",
+    ),
+    maybe(
+        "reason",
+        Type::Text,
+        "why: of rejections, reversals, alerts",
+    ),
+    maybe(
+        "data",
+        Type::Text,
+        "the event's data as received; of a rejection the raw body",
+    ),
+];
+
+const fn always(name: &'static str, holds: Type, comment: &'static str) -> Column {
+    Column {
+        name,
+        holds,
+        null: Null::Never,
+        comment,
+    }
+}
+
+const fn maybe(name: &'static str, holds: Type, comment: &'static str) -> Column {
+    Column {
+        name,
+        holds,
+        null: Null::Allowed,
+        comment,
+    }
+}
+
+/// The columns of a row as a reader of the table sees them, `day` first.
+pub fn table_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| arrow_schema(&COLUMNS));
+    SCHEMA.clone()
+}
+
+/// The columns in a data file: all but the partition column.
+pub fn file_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| arrow_schema(&COLUMNS[1..]));
+    SCHEMA.clone()
+}
+
+/// The table's columns for its creation, each with its comment.
+///
+/// # Errors
+///
+/// None with the decimals above; the library checks their digits at run time.
+pub fn delta_columns() -> Result<Vec<StructField>, DeltaTableError> {
+    COLUMNS.iter().map(delta_column).collect()
+}
+
+/// The first of our columns that `table` lacks or has with another type. Columns that we do not
+/// know are no fault: somebody else's reader may have added one.
+pub fn missing_column(table: &StructType) -> Result<Option<String>, DeltaTableError> {
+    let ours = delta_columns()?;
+    let fits = |column: &StructField| {
+        table
+            .field(column.name())
+            .is_some_and(|found| found.data_type() == column.data_type())
+    };
+    Ok(ours
+        .iter()
+        .find(|column| !fits(column))
+        .map(|column| column.name().clone()))
+}
+
+fn arrow_schema(columns: &[Column]) -> SchemaRef {
+    let fields: Vec<Field> = columns.iter().map(arrow_field).collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn arrow_field(column: &Column) -> Field {
+    let data_type = match column.holds {
+        Type::Int => DataType::Int32,
+        Type::Long => DataType::Int64,
+        Type::Text => DataType::Utf8,
+        Type::Flag => DataType::Boolean,
+        Type::Date => DataType::Date32,
+        Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())),
+        Type::Decimal(places) => DataType::Decimal128(DECIMAL_DIGITS, places.cast_signed()),
+    };
+    Field::new(column.name, data_type, matches!(column.null, Null::Allowed))
+}
+
+fn delta_column(column: &Column) -> Result<StructField, DeltaTableError> {
+    let data_type = match column.holds {
+        Type::Int => DeltaType::INTEGER,
+        Type::Long => DeltaType::LONG,
+        Type::Text => DeltaType::STRING,
+        Type::Flag => DeltaType::BOOLEAN,
+        Type::Date => DeltaType::DATE,
+        Type::Time => DeltaType::TIMESTAMP,
+        Type::Decimal(places) => DeltaType::decimal(DECIMAL_DIGITS, places)?,
+    };
+    let field = StructField::new(column.name, data_type, matches!(column.null, Null::Allowed));
+    let comment = MetadataValue::String(column.comment.to_string());
+    Ok(field.with_metadata([(COMMENT, comment)]))
+}
+
+/// Where Spark and the others look for a column's description.
+const COMMENT: &str = "comment";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_file_holds_every_column_but_the_partition() {
+        let (table, file) = (table_schema(), file_schema());
+        assert_eq!(table.field(0).name(), PARTITION);
+        assert_eq!(&table.fields()[1..], file.fields().as_ref());
+        assert_eq!((table.fields().len(), file.fields().len()), (31, 30));
+    }
+
+    #[test]
+    fn statistics_are_kept_on_columns_that_exist_and_never_on_a_decimal() {
+        for name in SKIPPING {
+            let field = table_schema()
+                .field_with_name(name)
+                .expect("a column")
+                .clone();
+            assert!(
+                !matches!(field.data_type(), DataType::Decimal128(..)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_table_must_have_every_column_with_its_type() {
+        let columns = delta_columns().expect("columns");
+        let table = StructType::try_new(columns.clone()).expect("a schema");
+        assert_eq!(missing_column(&table).expect("a verdict"), None);
+
+        let lacking = StructType::try_new(columns[1..].to_vec()).expect("a schema");
+        assert_eq!(
+            missing_column(&lacking).expect("a verdict").as_deref(),
+            Some("day")
+        );
+    }
+}

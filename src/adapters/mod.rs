@@ -1,0 +1,8 @@
+//! One file or folder for each outside thing; none imports another.
+
+pub mod cloudevents;
+pub mod files;
+pub mod jetstream;
+pub mod ledger;
+pub mod price_files;
+pub mod sql;

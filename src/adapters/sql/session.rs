@@ -1,0 +1,159 @@
+//! A SQL session: planning and running read-only statements.
+//!
+//! Owns the engine's settings and the registered names. Leaves the ledger's rows to the table
+//! provider that is handed in, parameters to `statement`, the words of errors to `error`.
+//!
+//! Invariant: a session shows one state of the ledger, that of its provider; to see later commits
+//! open another one. Numbers with a point in a statement are decimals, so no sum of money or
+//! credits passes through a float unless the statement asks for one.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+
+use super::error::{SqlError, plan_error, run_error, unknown_table};
+use super::statement::{check_size, with_params};
+use super::views::VIEWS;
+
+/// What a session shows, each under its field's name, besides the views of `queries/`.
+pub struct Tables {
+    pub ledger: Arc<dyn TableProvider>,
+    /// As made by [`super::tables::periods`].
+    pub periods: RecordBatch,
+    /// As made by [`super::tables::prices`].
+    pub prices: RecordBatch,
+    /// As made by [`super::tables::plans`].
+    pub plans: RecordBatch,
+}
+
+/// What a session may use.
+pub struct Limits {
+    /// Memory for sorting, grouping and joining, beyond which these spill to the temporary folder
+    /// or, where they cannot, the statement fails. Absent: as much as there is.
+    pub memory_bytes_max: Option<usize>,
+}
+
+/// A session over one state of the ledger.
+pub struct Session {
+    context: SessionContext,
+}
+
+impl Session {
+    /// Opens a session over `tables`. Cheap: nothing is read until a statement runs.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::View`] when a view does not fit the ledger's columns, else [`SqlError::Open`].
+    pub async fn open(tables: Tables, limits: &Limits) -> Result<Self, SqlError> {
+        let context = context(limits).map_err(SqlError::Open)?;
+        let computed = [
+            ("periods", tables.periods),
+            ("prices", tables.prices),
+            ("plans", tables.plans),
+        ];
+        context
+            .register_table("ledger", tables.ledger)
+            .map_err(SqlError::Open)?;
+        for (name, batch) in computed {
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
+            let table = Arc::new(table.map_err(SqlError::Open)?);
+            context
+                .register_table(name, table)
+                .map_err(SqlError::Open)?;
+        }
+        for (view, sql) in VIEWS {
+            register_view(&context, view, sql)
+                .await
+                .map_err(|error| SqlError::View { view, error })?;
+        }
+        Ok(Self { context })
+    }
+
+    /// Starts one statement that only reads: a query, or EXPLAIN, SHOW or DESCRIBE.
+    ///
+    /// `params` are the values of `$name` in the statement, each read as the type of what it is
+    /// compared with; where that is open, as a whole number, a decimal, a date, a time or else a
+    /// text, by its looks. Rows come in the order that the statement asks for, else in any.
+    ///
+    /// # Errors
+    ///
+    /// Every variant but [`SqlError::Open`] and [`SqlError::View`]. What fails while rows are
+    /// made comes out of the stream.
+    pub async fn run(
+        &self,
+        sql: &str,
+        params: &[(String, String)],
+    ) -> Result<SendableRecordBatchStream, SqlError> {
+        let plan = self.plan(sql).await?;
+        let plan = with_params(plan, params)?;
+        let frame = self
+            .context
+            .execute_logical_plan(plan)
+            .await
+            .map_err(plan_error)?;
+        frame.execute_stream().await.map_err(run_error)
+    }
+
+    async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
+        check_size(sql)?;
+        let state = self.context.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state
+            .sql_to_statement(sql, &dialect)
+            .map_err(SqlError::Plan)?;
+        let tables = state
+            .resolve_table_references(&statement)
+            .map_err(SqlError::Plan)?;
+        let plan = match state.statement_to_plan(statement).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(unknown_table(&tables).unwrap_or_else(|| plan_error(error))),
+        };
+        read_only().verify_plan(&plan).map_err(SqlError::Plan)?;
+        Ok(plan)
+    }
+}
+
+fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
+    // The list-files cache never expires, so a long session would not see new files.
+    let mut runtime = RuntimeEnvBuilder::new().with_object_list_cache_limit(0);
+    if let Some(bytes) = limits.memory_bytes_max {
+        runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
+    }
+    // One partition for each core and collected statistics are the engine's defaults.
+    let mut config = SessionConfig::new().with_information_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    Ok(SessionContext::new_with_config_rt(
+        config,
+        Arc::new(runtime.build()?),
+    ))
+}
+
+/// Registers a view. The engine plans the ORDER BY that ends its file only when the file itself is
+/// run; a query over the view does not pay for an order that it did not ask for.
+async fn register_view(
+    context: &SessionContext,
+    name: &str,
+    sql: &str,
+) -> Result<(), DataFusionError> {
+    let plan = context.state().create_logical_plan(sql).await?;
+    context.register_table(name, Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))?;
+    Ok(())
+}
+
+fn read_only() -> SQLOptions {
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+}

@@ -1,0 +1,32 @@
+//! The views: one file of `queries/` each, under the file's name.
+//!
+//! Owns their list and their order. Leaves the questions and answers to the files.
+//!
+//! Invariant: a view stands after every view that it reads, so that registering them in order works.
+
+/// Name and text of every view.
+pub(super) const VIEWS: [(&str, &str); 11] = [
+    ("usage", include_str!("../../../queries/usage.sql")),
+    ("overage", include_str!("../../../queries/overage.sql")),
+    ("grants", include_str!("../../../queries/grants.sql")),
+    ("alerts", include_str!("../../../queries/alerts.sql")),
+    ("rejected", include_str!("../../../queries/rejected.sql")),
+    ("pace", include_str!("../../../queries/pace.sql")),
+    ("wallets", include_str!("../../../queries/wallets.sql")),
+    (
+        "invoice_lines",
+        include_str!("../../../queries/invoice_lines.sql"),
+    ),
+    (
+        "usage_by_task",
+        include_str!("../../../queries/usage_by_task.sql"),
+    ),
+    (
+        "margin_by_task",
+        include_str!("../../../queries/margin_by_task.sql"),
+    ),
+    (
+        "upgrade_signals",
+        include_str!("../../../queries/upgrade_signals.sql"),
+    ),
+];

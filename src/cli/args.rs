@@ -1,0 +1,211 @@
+//! The flags of every command.
+//!
+//! Owns their names, defaults and help. Every flag can also be set by the environment variable
+//! that the help names.
+
+use std::path::PathBuf;
+
+use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
+
+use crate::adapters::sql::output::Format;
+
+/// The credit wallet behind AI products: usage events in, credits, alerts and invoices out.
+///
+/// `purser demo` shows all of it in ten seconds. Exit codes: 0 done, 1 the answer is no (a check
+/// failed), 2 it could not be done, 3 another worker owns the shard.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Flags)]
+pub(super) struct Common {
+    /// The data folder: the ledger's table and the price versions
+    #[arg(
+        long,
+        global = true,
+        env = "PURSER_DATA",
+        default_value = "./purser-data"
+    )]
+    pub(super) data: String,
+    /// How logs are written to standard error
+    #[arg(
+        long,
+        global = true,
+        env = "PURSER_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub(super) log_format: LogFormat,
+    /// How much is logged: error, warn, info, debug
+    #[arg(long, global = true, env = "PURSER_LOG_LEVEL", default_value = "warn")]
+    pub(super) log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Feeds events from NDJSON files (plain, .gz, .zst) or standard input into the ledger
+    Replay(Replay),
+    /// Answers SQL over the ledger and its views
+    Query(Query),
+    /// Prints the invoices of the periods that start in a month
+    Invoice(Invoice),
+    /// Prints which customers have outgrown their plan, and which plan fits them
+    Signals(Signals),
+    /// Prints a customer's wallet as the ledger has it
+    Balance(Balance),
+    /// Checks price files, or puts versions in force
+    #[command(subcommand)]
+    Prices(Prices),
+}
+
+/// Feeds events from files into the ledger, by the same engine that `run` uses.
+///
+/// A line is an event; seq is its number. A second replay of a file goes on where the first one
+/// stopped, so that it changes nothing.
+#[derive(Debug, Flags)]
+pub(super) struct Replay {
+    /// NDJSON files; `-` reads standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Publishes the price files of this folder first
+    #[arg(long, env = "PURSER_PRICES")]
+    pub(super) prices: Option<PathBuf>,
+    /// The ledger's name for the file [default: file:<its name>]
+    #[arg(long, env = "PURSER_SOURCE")]
+    pub(super) source: Option<String>,
+    #[command(flatten)]
+    pub(super) shard: ShardFlag,
+}
+
+#[derive(Clone, Copy, Debug, Flags)]
+pub(super) struct ShardFlag {
+    /// Which shard of how many: `0/1` is all wallets
+    #[arg(long, env = "PURSER_SHARDS", default_value = "0/1", value_parser = shard)]
+    pub(super) shards: crate::domain::customer::Shard,
+}
+
+/// Answers one SQL statement over `ledger`, `periods`, `prices`, `plans` and the views `usage`,
+/// `overage`, `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
+/// `margin_by_task`, `upgrade_signals`.
+///
+/// purser query "select customer, sum(credits) from usage group by customer"
+#[derive(Debug, Flags)]
+pub(super) struct Query {
+    /// The statement, or the path of a file that holds it
+    pub(super) sql: String,
+    /// A value for `$name` in the statement, as name=value
+    #[arg(long = "param", value_parser = param)]
+    pub(super) params: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) format: FormatFlag,
+    /// Memory that the query may use before it spills to disk, in MiB [default: no limit]
+    #[arg(long, env = "PURSER_QUERY_MEMORY_MIB")]
+    pub(super) memory_mib: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Flags)]
+pub(super) struct FormatFlag {
+    /// How the answer is printed
+    #[arg(long, env = "PURSER_FORMAT", value_enum, default_value = "table")]
+    pub(super) format: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OutputFormat {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+    Parquet,
+}
+
+impl From<OutputFormat> for Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Table => Self::Table,
+            OutputFormat::Csv => Self::Csv,
+            OutputFormat::Json => Self::Json,
+            OutputFormat::Ndjson => Self::Ndjson,
+            OutputFormat::Parquet => Self::Parquet,
+        }
+    }
+}
+
+/// Prints the lines of each invoice: the plan's fee, use by task, purchases, and totals.
+#[derive(Debug, Flags)]
+pub(super) struct Invoice {
+    /// The month in which the periods start, such as 2026-10
+    #[arg(long, env = "PURSER_PERIOD", value_parser = month)]
+    pub(super) period: String,
+    /// One customer [default: all]
+    #[arg(long, env = "PURSER_CUSTOMER")]
+    pub(super) customer: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatFlag,
+}
+
+/// Prints the customers that have outgrown their plan, and the plan that fits.
+#[derive(Debug, Flags)]
+pub(super) struct Signals {
+    /// One customer [default: all]
+    #[arg(long, env = "PURSER_CUSTOMER")]
+    pub(super) customer: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatFlag,
+}
+
+/// Prints a wallet: plan, period, credits used and left, pace, status.
+#[derive(Debug, Flags)]
+pub(super) struct Balance {
+    pub(super) customer: String,
+    #[command(flatten)]
+    pub(super) format: FormatFlag,
+}
+
+/// Checks price files, or puts versions in force.
+#[derive(Debug, Subcommand)]
+pub(super) enum Prices {
+    /// Reads a folder of price files and tells every fault with its file and line
+    Check { folder: PathBuf },
+    /// Puts the versions of a folder into the data folder, for good
+    Publish { folder: PathBuf },
+}
+
+fn shard(text: &str) -> Result<crate::domain::customer::Shard, String> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(index, count)| Some((index.parse::<u32>().ok()?, count.parse::<u32>().ok()?)));
+    match parts {
+        Some((index, count)) if index < count => {
+            Ok(crate::domain::customer::Shard { index, count })
+        }
+        _ => Err("write INDEX/COUNT with INDEX below COUNT, such as 0/1 or 3/16".to_owned()),
+    }
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    let pair = text
+        .split_once('=')
+        .ok_or("write name=value, such as customer=acme")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn month(text: &str) -> Result<String, String> {
+    let first_day = format!("{text}-01").parse::<jiff::civil::Date>();
+    match first_day {
+        Ok(_) if text.len() == 7 => Ok(text.to_owned()),
+        _ => Err("write year and month, such as 2026-10".to_owned()),
+    }
+}

@@ -1,0 +1,37 @@
+//! How a command ends other than well, and its exit code.
+
+use crate::adapters::ledger;
+use crate::jobs::writer::WriterError;
+
+/// The answer is no: a check failed.
+pub(super) const NO: u8 = 1;
+/// It could not be done.
+pub(super) const UNABLE: u8 = 2;
+/// Another worker owns the shard.
+pub(super) const FENCED: u8 = 3;
+
+/// How a command ended.
+#[derive(Debug)]
+pub(super) enum Failure {
+    No(String),
+    Unable(anyhow::Error),
+    Fenced(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let is_fenced = |cause: &(dyn std::error::Error + 'static)| {
+            let ledger = match cause.downcast_ref::<WriterError>() {
+                Some(WriterError::Ledger(ledger)) => Some(ledger),
+                _ => cause.downcast_ref::<ledger::Error>(),
+            };
+            matches!(ledger, Some(ledger::Error::Fenced { .. }))
+        };
+        if error.chain().any(is_fenced) {
+            Self::Fenced(error)
+        } else {
+            Self::Unable(error)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: words, colours, exit codes; the only floor that prints.
+//!
+//! Owns what a person or a script sees. Leaves the work to `jobs`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line prints"
+)]
+
+mod args;
+mod balance;
+mod failure;
+mod invoice;
+mod logging;
+mod prices;
+mod query;
+mod replay;
+mod signals;
+
+use std::process::ExitCode;
+
+pub use args::Args;
+use args::Command;
+use failure::{FENCED, Failure, NO, UNABLE};
+
+/// Runs the command that was asked for; its exit code is that of the process.
+pub fn run(args: Args) -> ExitCode {
+    logging::start(&args.common);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::from(anyhow::Error::from(error))),
+    };
+    let common = &args.common;
+    let outcome = runtime.block_on(async {
+        match args.command {
+            Command::Replay(args) => replay::run(common, args).await,
+            Command::Query(args) => query::run(common, args).await,
+            Command::Invoice(args) => invoice::run(common, args).await,
+            Command::Signals(args) => signals::run(common, args).await,
+            Command::Balance(args) => balance::run(common, args).await,
+            Command::Prices(args) => prices::run(common, args).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    match failure {
+        Failure::No(answer) => {
+            eprintln!("{answer}");
+            ExitCode::from(NO)
+        }
+        Failure::Unable(error) => {
+            eprintln!("purser: {error:#}");
+            ExitCode::from(UNABLE)
+        }
+        Failure::Fenced(error) => {
+            eprintln!("purser: {error:#}");
+            ExitCode::from(FENCED)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Wallet commands: what their `data` says.
+//!
+//! Owns the shape of each command. Leaves what a wallet makes of it to `engine`.
+//!
+//! Invariant: a command is read from the event's own members, when it arrives and again when its
+//! row is applied, so both give the same.
+
+use thiserror::Error;
+
+use super::decimal::{quantity_from_json, scaled_from_plain};
+use super::event::{Members, Value};
+use super::rfc3339;
+use super::units::{Credits, MICROS, Money, Timestamp};
+use super::wallet::{Basis, BurnOrder};
+
+/// Events whose type begins so are commands.
+pub const COMMAND_PREFIX: &str = "purser.";
+pub const OPENED: &str = "purser.wallet.opened";
+pub const GRANTED: &str = "purser.wallet.granted";
+
+/// All grants of a wallet but its pools hold less than this together: with a pool they fit the
+/// ledger's `decimal(18,6)`.
+pub const GRANTED_MAX: Credits = Credits::new(499_999_999_999_999_999);
+
+/// What a command lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadCommand {
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    #[error("`{member}` must be {expected}")]
+    Wrong {
+        member: &'static str,
+        expected: &'static str,
+    },
+    #[error("there is no plan `{0}` in the price table in force")]
+    UnknownPlan(String),
+    #[error("`price` needs a `currency`")]
+    PriceWithoutCurrency,
+    #[error("`expires_at` must lie after `effective_at`")]
+    NeverAlive,
+    #[error("the grant id `{0}` is taken")]
+    GrantIdTaken(String),
+}
+
+/// `purser.wallet.opened`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    pub plan: &'a str,
+    /// 1–31.
+    pub anchor_day: Option<u8>,
+}
+
+/// `purser.wallet.granted`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted<'a> {
+    pub credits: Credits,
+    pub order: BurnOrder,
+    /// What it was sold for, and the currency.
+    pub price: Option<(Money, &'a str)>,
+}
+
+impl<'a> Opened<'a> {
+    /// Reads the command's `data`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand`] names the member that is missing or wrong.
+    pub fn read(data: &Members<'a>) -> Result<Self, BadCommand> {
+        let plan = text(data, "plan")?.ok_or(BadCommand::Missing("plan"))?;
+        Ok(Self {
+            plan,
+            anchor_day: Self::anchor_day(data)?,
+        })
+    }
+
+    /// The anchor day that `data` states.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand::Wrong`] when it is no day of a month.
+    pub fn anchor_day(data: &Members<'_>) -> Result<Option<u8>, BadCommand> {
+        let wrong = BadCommand::Wrong {
+            member: "anchor_day",
+            expected: "a whole number, 1 to 31",
+        };
+        match integer(data, "anchor_day").map_err(|()| wrong.clone())? {
+            None => Ok(None),
+            Some(day @ 1..=31) => Ok(Some(day.unsigned_abs() as u8)),
+            Some(_) => Err(wrong),
+        }
+    }
+}
+
+impl<'a> Granted<'a> {
+    /// Reads the command's `data`; `received_at` is when a grant starts that does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand`] names the member that is missing or wrong.
+    pub fn read(data: &Members<'a>, received_at: Timestamp) -> Result<Self, BadCommand> {
+        let credits = decimal(data, "credits", 6)
+            .map_err(|()| BadCommand::Wrong {
+                member: "credits",
+                expected: "a decimal above 0 with at most 6 places, such as \"500\"",
+            })?
+            .ok_or(BadCommand::Missing("credits"))?;
+        let basis = match text(data, "basis")?.ok_or(BadCommand::Missing("basis"))? {
+            "purchased" => Basis::Purchased,
+            "promotional" => Basis::Promotional,
+            _ => {
+                let expected = "\"purchased\" or \"promotional\"";
+                return Err(BadCommand::Wrong {
+                    member: "basis",
+                    expected,
+                });
+            }
+        };
+        let priority = integer(data, "priority").map_err(|()| BadCommand::Wrong {
+            member: "priority",
+            expected: "a whole number; lower pays first",
+        })?;
+        let (effective_at, expires_at) = (time(data, "effective_at")?, time(data, "expires_at")?);
+        let effective_at = effective_at.unwrap_or(received_at);
+        if expires_at.is_some_and(|expires_at| expires_at <= effective_at) {
+            return Err(BadCommand::NeverAlive);
+        }
+        let order = BurnOrder {
+            priority: priority.unwrap_or(basis.default_priority()),
+            expires_at,
+            basis,
+            effective_at,
+        };
+        Ok(Self {
+            credits: positive(credits)?,
+            order,
+            price: price(data)?,
+        })
+    }
+}
+
+fn positive(credits: i128) -> Result<Credits, BadCommand> {
+    let expected = "above 0 and below 10^12";
+    Credits::from_i128(credits)
+        .filter(|credits| *credits > Credits::ZERO)
+        .ok_or(BadCommand::Wrong {
+            member: "credits",
+            expected,
+        })
+}
+
+fn price<'a>(data: &Members<'a>) -> Result<Option<(Money, &'a str)>, BadCommand> {
+    let wrong = BadCommand::Wrong {
+        member: "price",
+        expected: "a decimal with at most 9 places, such as \"49.00\"",
+    };
+    let price = decimal(data, "price", 9).map_err(|()| wrong.clone())?;
+    match (price, text(data, "currency")?) {
+        (None, _) => Ok(None),
+        (Some(price), Some(currency)) => {
+            let is_code = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
+            if !is_code {
+                let expected = "three capital letters, such as \"USD\"";
+                return Err(BadCommand::Wrong {
+                    member: "currency",
+                    expected,
+                });
+            }
+            Ok(Some((Money::from_i128(price).ok_or(wrong)?, currency)))
+        }
+        (Some(_), None) => Err(BadCommand::PriceWithoutCurrency),
+    }
+}
+
+/// The member, unless it is absent or null.
+fn given<'a>(data: &Members<'a>, member: &str) -> Option<Value<'a>> {
+    data.get(member).filter(|value| *value != Value::Null)
+}
+
+fn text<'a>(data: &Members<'a>, member: &'static str) -> Result<Option<&'a str>, BadCommand> {
+    match given(data, member) {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text)),
+        Some(_) => Err(BadCommand::Wrong {
+            member,
+            expected: "a string",
+        }),
+    }
+}
+
+fn time(data: &Members<'_>, member: &'static str) -> Result<Option<Timestamp>, BadCommand> {
+    let expected = "a time with a zone, such as \"2026-11-01T00:00:00Z\"";
+    let parse =
+        |text: &str| rfc3339::parse(text.as_bytes()).ok_or(BadCommand::Wrong { member, expected });
+    text(data, member)?.map(parse).transpose()
+}
+
+fn integer(data: &Members<'_>, member: &str) -> Result<Option<i32>, ()> {
+    match given(data, member) {
+        None => Ok(None),
+        Some(Value::Number(text)) => {
+            let (sign, magnitude) = match text.strip_prefix('-') {
+                Some(magnitude) => (-1, magnitude),
+                None => (1, text),
+            };
+            let micros = quantity_from_json(magnitude).map_err(drop)?.get();
+            let whole = if micros % MICROS == 0 {
+                sign * micros / MICROS
+            } else {
+                i64::MAX
+            };
+            i32::try_from(whole).map(Some).map_err(drop)
+        }
+        Some(_) => Err(()),
+    }
+}
+
+/// A string or a number, in units of 10^-`places`.
+fn decimal(data: &Members<'_>, member: &str, places: u32) -> Result<Option<i128>, ()> {
+    match given(data, member) {
+        None => Ok(None),
+        Some(Value::Text(text)) => scaled_from_plain(text, places).map(Some).map_err(drop),
+        Some(Value::Number(text)) if text.contains(['e', 'E']) => {
+            let micros = quantity_from_json(text).map_err(drop)?;
+            Ok(Some(i128::from(micros.get()) * 10_i128.pow(places - 6)))
+        }
+        Some(Value::Number(text)) => {
+            let digits = if text.contains('.') {
+                text.trim_end_matches('0')
+            } else {
+                text
+            };
+            let digits = digits.trim_end_matches('.');
+            scaled_from_plain(digits, places).map(Some).map_err(drop)
+        }
+        Some(_) => Err(()),
+    }
+}

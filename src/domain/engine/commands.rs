@@ -1,0 +1,177 @@
+//! Wallet commands.
+//!
+//! Owns what opens a wallet, what gives it credits, and when a command is refused. Leaves
+//! reading a command to `command`.
+
+use std::sync::Arc;
+
+use super::rows::Origin;
+use super::{Admitted, Engine, RefusedCommand};
+use crate::domain::command::{BadCommand, GRANTED, GRANTED_MAX, Granted, OPENED, Opened};
+use crate::domain::entry::{
+    Entry, GrantId, Kind, POOL_PREFIX, Payload, ROLLOVER_PREFIX, Reason, Sink,
+};
+use crate::domain::event::Members;
+use crate::domain::units::{Credits, Day, Timestamp};
+
+impl Engine {
+    /// Does what a command says, or tells why not.
+    pub(super) fn command(
+        &mut self,
+        admitted: &Admitted<'_>,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reason> {
+        match admitted.event.event_type {
+            OPENED => self.command_opened(admitted, origin, sink),
+            GRANTED => self.command_granted(admitted, origin, sink),
+            _ => Err(Reason::UnknownCommand),
+        }
+    }
+
+    fn command_opened(
+        &mut self,
+        admitted: &Admitted<'_>,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reason> {
+        let Admitted {
+            event,
+            customer,
+            now,
+            ..
+        } = *admitted;
+        let opened = Opened::read(&event.members);
+        let opened = opened.and_then(|opened| {
+            let table = &self.book.tables()[self.book.in_force_or_first(now)];
+            match table.plan(opened.plan) {
+                Some(_) => Ok(opened),
+                None => Err(BadCommand::UnknownPlan(opened.plan.to_owned())),
+            }
+        });
+        let opened = opened.map_err(|fault| self.refuse(origin, fault))?;
+        if self.wallets.place(customer).is_some() {
+            return Err(Reason::AlreadyOpen);
+        }
+        let version = self.terms_version(now.day().start(), opened.plan);
+        let data = (&event.members, Some(event.data));
+        self.open((opened.plan, &version), data, origin, sink);
+        Ok(())
+    }
+
+    fn command_granted(
+        &mut self,
+        admitted: &Admitted<'_>,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reason> {
+        let Admitted {
+            event,
+            customer,
+            now,
+            ..
+        } = *admitted;
+        let granted = Granted::read(&event.members, now);
+        let granted = granted.map_err(|fault| self.refuse(origin, fault))?;
+        let id = format!("{}/{}", event.source, event.id);
+        let is_reserved = id.starts_with(POOL_PREFIX) || id.starts_with(ROLLOVER_PREFIX);
+        let known = self.wallets.place(customer);
+        let has = |place| {
+            self.wallets
+                .at(place)
+                .grants
+                .iter()
+                .any(|grant| *grant.id == *id)
+        };
+        if is_reserved || known.is_some_and(has) {
+            return Err(self.refuse(origin, BadCommand::GrantIdTaken(id)));
+        }
+        let place = known.ok_or(Reason::UnknownWallet)?;
+        let held = self.wallets.at(place).granted_remaining();
+        if held
+            .checked_add(granted.credits)
+            .is_none_or(|held| held > GRANTED_MAX)
+        {
+            return Err(Reason::Overflow);
+        }
+        // Past this line nothing can fail.
+        let period = self.wallets.at(place).current.start;
+        let terms = Arc::clone(&self.wallets.at(place).current.terms);
+        let row = (Kind::Grant, &event.members);
+        let reached = self.apply_and_append(place, origin, row, sink, |row| {
+            row.period = Some(period);
+            row.grant_id = Some(GrantId::Named(&id));
+            row.delta = Some(granted.credits);
+            row.amount = granted.price.map(|(price, _)| price);
+            row.currency = granted.price.map(|(_, currency)| currency);
+            row.plan = Some(&terms.plan.id);
+            row.data = Some(Payload::Data(event.data));
+        });
+        self.alert(place, reached, origin, sink);
+        Ok(())
+    }
+
+    /// Opens a wallet today and gives it its first pool; gives its place. `data` is what the
+    /// command said, if one opened it.
+    pub(super) fn open(
+        &mut self,
+        (plan, version): (&str, &str),
+        (members, data): (&Members<'_>, Option<&str>),
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> u32 {
+        let start = self.now.unwrap_or(Timestamp::EPOCH).day();
+        let row = origin.row(self.last_entry + 1, Kind::Wallet);
+        let row = Entry {
+            period: Some(start),
+            balance: Some(Credits::ZERO),
+            plan: Some(plan),
+            price_version: Some(version),
+            data: data.map(Payload::Data),
+            ..row
+        };
+        let opened = self.wallets.apply_opening(&row, members, &self.book);
+        let place = opened.expect("the plan and the anchor day were checked before");
+        self.last_entry += 1;
+        sink.append(&row);
+        self.give_pool(place, (start, plan, version), origin, sink);
+        place
+    }
+
+    /// Gives the pool of the period that starts on `start`, which ends the one before; gives the
+    /// thresholds that this reached.
+    pub(super) fn give_pool(
+        &mut self,
+        place: u32,
+        (start, plan, version): (Day, &str, &str),
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> u32 {
+        let terms = self.wallets.terms(&self.book, version, plan);
+        let terms = terms.expect("a plan was looked up before its pool is given");
+        self.apply_and_append(place, origin, (Kind::Grant, &Members::NONE), sink, |row| {
+            row.period = Some(start);
+            row.grant_id = Some(GrantId::Pool(start));
+            row.delta = Some(terms.plan.pool);
+            row.amount = Some(terms.plan.fee);
+            row.currency = Some(&terms.plan.currency);
+            row.plan = Some(plan);
+            row.price_version = Some(version);
+        })
+    }
+
+    /// The version that gives a period from `start` its plan terms: the one in force then, or
+    /// else the first; if that does not know the plan yet, the first later one that does.
+    pub(super) fn terms_version(&self, start: Timestamp, plan: &str) -> String {
+        let from = self.book.in_force_or_first(start);
+        let tables = &self.book.tables()[from..];
+        let knows = tables.iter().find(|table| table.plan(plan).is_some());
+        knows.unwrap_or(&tables[0]).version.clone()
+    }
+
+    fn refuse(&mut self, origin: &Origin<'_>, fault: BadCommand) -> Reason {
+        let (seq, idx) = origin.place();
+        self.bad_commands.push(RefusedCommand { seq, idx, fault });
+        Reason::BadCommand
+    }
+}

@@ -1,0 +1,312 @@
+//! The engine: events in, ledger rows out.
+//!
+//! Owns the order of the checks (here), the clock and what falls due (`clock`), charges
+//! (`charge`), commands (`commands`), rows (`rows`) and coming back from a ledger (`restore`).
+//! Leaves reading bytes to `adapters::cloudevents` and keeping rows to the sink.
+//!
+//! Invariant: the same messages give the same rows, however they are cut into batches. A new row
+//! changes the wallets by the same function as one read back from the ledger.
+
+mod charge;
+mod clock;
+mod commands;
+mod restore;
+mod rows;
+mod wallets;
+
+use std::sync::Arc;
+
+use super::alert::Alert;
+use super::command::{BadCommand, COMMAND_PREFIX};
+use super::customer::{Shard, is_customer};
+use super::duplicates::{DuplicateFilter, Occupied, Verdict};
+use super::entry::{Kind, Payload, RawBody, Reason, Sink};
+use super::event::{Event, Reading};
+use super::price::PriceBook;
+use super::rating::Scratch;
+use super::timers::Timers;
+use super::units::{MICROS_PER_MINUTE, Timestamp};
+use super::wallet::Wallet;
+use super::wallet::spend::Leg;
+pub use restore::RestoreError;
+use rows::Origin;
+pub use wallets::ApplyError;
+use wallets::Wallets;
+
+/// How far beyond the wall clock a time may lie and still move a shard's now.
+pub const WALL_CLOCK_SLACK: i64 = 5 * MICROS_PER_MINUTE;
+
+/// One shard: its clock, wallets, timers and duplicate filter.
+pub struct Engine {
+    shard: Shard,
+    book: Arc<PriceBook>,
+    /// The versions that have a `prices` row; always the book's first ones.
+    recorded_versions: Vec<String>,
+    now: Option<Timestamp>,
+    last_entry: i64,
+    wallets: Wallets,
+    timers: Timers,
+    filter: DuplicateFilter,
+    /// Legs that the message's timers have had.
+    timer_legs: i32,
+    rating: Scratch,
+    legs: Vec<Leg>,
+    /// Alerts since the caller last took them.
+    pub alerts: Vec<Alert>,
+    /// Commands refused as `bad_command` since the caller last took them.
+    pub bad_commands: Vec<RefusedCommand>,
+}
+
+/// What a command lacks, for the log; its row has only the bare reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCommand {
+    pub seq: i64,
+    pub idx: i32,
+    pub fault: BadCommand,
+}
+
+/// A message as its source handed it over.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The stream or file.
+    pub source: &'a str,
+    pub seq: i64,
+    pub arrival: Arrival<'a>,
+}
+
+/// How a message came, and what that says of time.
+#[derive(Clone, Copy, Debug)]
+pub enum Arrival<'a> {
+    /// A broker stamped it.
+    Broker {
+        received_at: Timestamp,
+        subject: Subject<'a>,
+    },
+    /// A line of a file: its event's time moves now, unless it lies beyond `wall_clock` + 5
+    /// minutes.
+    File { wall_clock: Timestamp },
+}
+
+/// The subject that a message was published on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// `usage.<customer>`: that customer's usage.
+    Usage(&'a str),
+    /// `batch.<shard>`: usage of anybody.
+    Batch,
+    /// `wallet.<customer>`: that customer's commands.
+    Wallet(&'a str),
+    /// Not ours.
+    Other,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads a NATS subject.
+    pub fn parse(subject: &'a str) -> Self {
+        match subject.split_once('.') {
+            Some(("usage", customer)) => Self::Usage(customer),
+            Some(("batch", _)) => Self::Batch,
+            Some(("wallet", customer)) => Self::Wallet(customer),
+            _ => Self::Other,
+        }
+    }
+
+    fn admits(self, customer: &str, is_command: bool) -> bool {
+        match self {
+            Self::Usage(token) => !is_command && token == customer,
+            Self::Batch => !is_command,
+            Self::Wallet(token) => is_command && token == customer,
+            Self::Other => false,
+        }
+    }
+}
+
+/// An event that has passed the checks on its form.
+#[derive(Clone, Copy)]
+struct Admitted<'a> {
+    event: &'a Event<'a>,
+    customer: &'a str,
+    used_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Engine {
+    /// The engine of a shard whose ledger is empty. `filter_key` should be unknown to producers.
+    pub fn new(shard: Shard, book: PriceBook, filter_key: (u64, u64)) -> Self {
+        Self {
+            shard,
+            book: Arc::new(book),
+            recorded_versions: Vec::new(),
+            now: None,
+            last_entry: 0,
+            wallets: Wallets::default(),
+            timers: Timers::default(),
+            filter: DuplicateFilter::new(filter_key),
+            timer_legs: 0,
+            rating: Scratch::default(),
+            legs: Vec::new(),
+            alerts: Vec::new(),
+            bad_commands: Vec::new(),
+        }
+    }
+
+    /// The number of the last row; 0 before the first.
+    pub fn last_entry(&self) -> i64 {
+        self.last_entry
+    }
+
+    /// The highest `received_at` seen; `None` before the first event.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    pub fn book(&self) -> &PriceBook {
+        &self.book
+    }
+
+    /// All wallets, in the order in which they were opened.
+    pub fn wallets(&self) -> &[Wallet] {
+        self.wallets.all()
+    }
+
+    /// Starts a message: moves now to the broker's stamp and fires what is due by then. Call it
+    /// before the events of the message.
+    pub fn begin(&mut self, message: &Message<'_>, sink: &mut impl Sink) {
+        self.timer_legs = 0;
+        if let Arrival::Broker { received_at, .. } = message.arrival {
+            self.move_now(received_at);
+            self.fire_due(message, sink);
+        }
+    }
+
+    /// Handles the `idx`-th event of `message`: a charge, a change of a wallet, or a row that
+    /// says why not. `raw` is kept if it is rejected.
+    pub fn event(
+        &mut self,
+        message: &Message<'_>,
+        idx: i32,
+        (reading, raw): (&Reading<'_>, RawBody<'_>),
+        sink: &mut impl Sink,
+    ) {
+        let known_time = match reading {
+            Reading::Event(event) => event.time.or(self.now).map(|time| (event, time)),
+            Reading::Empty | Reading::Malformed => None,
+        };
+        let customer = known_time
+            .and_then(|(event, _)| event.subject)
+            .filter(|subject| is_customer(subject));
+        if let Arrival::File { wall_clock } = message.arrival {
+            let time = known_time
+                .filter(|_| customer.is_some())
+                .map(|(_, time)| time);
+            if let Some(time) = time.filter(|time| *time <= wall_clock.plus(WALL_CLOCK_SLACK)) {
+                self.move_now(time);
+            }
+            self.fire_due(message, sink);
+        }
+        let now = self.now.unwrap_or(Timestamp::EPOCH);
+        let mut origin = Origin::event(message, idx, now);
+        self.record_versions(&mut origin, sink);
+        let reason = match (reading, known_time, customer) {
+            (Reading::Empty, _, _) => Reason::Empty,
+            (_, None, _) => Reason::Malformed,
+            (_, Some((event, used_at)), None) => {
+                origin.caused_by(event, used_at);
+                Reason::BadCustomer
+            }
+            (_, Some((event, used_at)), Some(customer)) => {
+                origin.caused_by(event, used_at);
+                origin.customer = Some(customer);
+                let admitted = Admitted {
+                    event,
+                    customer,
+                    used_at,
+                    now,
+                };
+                match self.admit(message, &admitted, &mut origin, sink) {
+                    Ok(()) => return,
+                    Err(reason) => reason,
+                }
+            }
+        };
+        self.reject(&mut origin, reason, raw, sink);
+    }
+
+    /// The checks that usage and commands share, in their order, then each one's own.
+    fn admit(
+        &mut self,
+        message: &Message<'_>,
+        admitted: &Admitted<'_>,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reason> {
+        let Admitted {
+            event,
+            customer,
+            used_at,
+            now,
+            ..
+        } = *admitted;
+        let is_command = event.event_type.starts_with(COMMAND_PREFIX);
+        if let Arrival::Broker { subject, .. } = message.arrival
+            && !subject.admits(customer, is_command)
+        {
+            return Err(Reason::WrongSubject);
+        }
+        if !self.shard.owns(customer) {
+            return Err(Reason::WrongShard);
+        }
+        let rules = self.book.tables()[self.book.in_force_or_first(now)].rules;
+        if used_at > now.plus(rules.future) {
+            return Err(Reason::InFuture);
+        }
+        if used_at < now.plus(-rules.window) {
+            return Err(Reason::TooOld);
+        }
+        self.fire_own(customer, message, sink);
+        let payload = (event.event_type, event.data);
+        let identity = self
+            .filter
+            .identity(customer, event.source, event.id, payload);
+        match self.filter.verdict(identity, now, rules.window) {
+            Verdict::New => {}
+            Verdict::Duplicate => return self.record_copy(Kind::Duplicate, origin, sink),
+            Verdict::Conflict => return self.record_copy(Kind::Conflict, origin, sink),
+        }
+        if is_command {
+            self.command(admitted, origin, sink)?;
+            self.filter.occupy(identity, Occupied::ForEver);
+        } else {
+            self.charge(admitted, origin, sink)?;
+            self.filter.occupy(identity, Occupied::Since(now));
+        }
+        Ok(())
+    }
+
+    /// A copy of an accepted event: a row without its `data`, and nothing else.
+    fn record_copy(
+        &mut self,
+        kind: Kind,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reason> {
+        self.append(origin, kind, sink, |_| {});
+        Ok(())
+    }
+
+    fn reject(
+        &mut self,
+        origin: &mut Origin<'_>,
+        reason: Reason,
+        raw: RawBody<'_>,
+        sink: &mut impl Sink,
+    ) {
+        self.append(origin, Kind::Rejected, sink, |row| {
+            row.reason = Some(super::entry::Note::Rejected(reason));
+            row.data = Some(Payload::Raw(raw));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Coming back from a ledger.
+//!
+//! Owns folding rows into an engine: wallets by the same `apply` as live, the clock, the price
+//! versions and the identities that are occupied. Leaves reading rows to `adapters::ledger`.
+//!
+//! Invariant: after the last row the engine goes on as if it had never stopped.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Engine;
+use super::wallets::ApplyError;
+use crate::domain::command::COMMAND_PREFIX;
+use crate::domain::duplicates::Occupied;
+use crate::domain::entry::{Entry, Kind, Payload};
+use crate::domain::event::Members;
+use crate::domain::price::PriceBook;
+use crate::domain::units::Credits;
+
+/// The ledger and what it needs do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RestoreError {
+    #[error("entry {expected} is missing: entry {found} follows")]
+    Gap { expected: i64, found: i64 },
+    #[error("entry {entry} can't be applied")]
+    Apply {
+        entry: i64,
+        #[source]
+        source: ApplyError,
+    },
+    #[error("entry {entry} says that the balance is {stated}, but the rows add up to {reckoned}")]
+    Balance {
+        entry: i64,
+        stated: Credits,
+        reckoned: Credits,
+    },
+    #[error(
+        "price version `{0}` took effect before this ledger knew it, so usage may have been \
+         priced without it: take it out of the price folder, and publish one that takes effect \
+         later"
+    )]
+    Overtaken(String),
+    #[error("price version `{0}`, which the ledger used, is not in the price folder")]
+    VersionGone(String),
+}
+
+impl Engine {
+    /// Applies the next row of the ledger; `data` are the members of its `data`, if it has any.
+    ///
+    /// # Errors
+    ///
+    /// The row does not follow from the rows before it.
+    pub fn restore(&mut self, row: &Entry<'_>, data: &Members<'_>) -> Result<(), RestoreError> {
+        let entry = row.entry;
+        if entry != self.last_entry + 1 {
+            return Err(RestoreError::Gap {
+                expected: self.last_entry + 1,
+                found: entry,
+            });
+        }
+        let fault = |source| RestoreError::Apply { entry, source };
+        self.last_entry = entry;
+        if row.kind == Kind::Prices {
+            self.recorded_versions
+                .push(row.price_version.unwrap_or_default().to_owned());
+        }
+        if row.received_at > crate::domain::units::Timestamp::EPOCH {
+            self.now = Some(
+                self.now
+                    .map_or(row.received_at, |now| now.max(row.received_at)),
+            );
+        }
+        match row.kind {
+            Kind::Usage | Kind::Grant | Kind::Expire => {
+                let customer = row.customer.ok_or(fault(ApplyError::Missing("customer")))?;
+                let place = self.wallets.place(customer);
+                let no_wallet = || fault(ApplyError::NoWallet(customer.to_owned()));
+                let place = place.ok_or_else(no_wallet)?;
+                let effect = self
+                    .wallets
+                    .apply(place, row, data, &self.book, &mut self.timers);
+                let reckoned = effect.map_err(fault)?.balance;
+                if let Some(stated) = row.balance.filter(|stated| *stated != reckoned) {
+                    return Err(RestoreError::Balance {
+                        entry,
+                        stated,
+                        reckoned,
+                    });
+                }
+            }
+            Kind::Wallet => {
+                self.wallets
+                    .apply_opening(row, data, &self.book)
+                    .map_err(fault)?;
+            }
+            Kind::Prices | Kind::Alert => {}
+            Kind::Duplicate | Kind::Conflict | Kind::Rejected => {}
+        }
+        self.restore_identity(row);
+        Ok(())
+    }
+
+    /// The row that carries an accepted event's `data` occupies its identity.
+    fn restore_identity(&mut self, row: &Entry<'_>) {
+        let (Kind::Usage | Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) =
+            (row.kind, row.data)
+        else {
+            return;
+        };
+        let (Some(customer), Some(source), Some(id), Some(event_type)) =
+            (row.customer, row.event_source, row.event_id, row.event_type)
+        else {
+            return;
+        };
+        let identity = self
+            .filter
+            .identity(customer, source, id, (event_type, data));
+        let occupied = if event_type.starts_with(COMMAND_PREFIX) {
+            Occupied::ForEver
+        } else {
+            Occupied::Since(row.received_at)
+        };
+        self.filter.occupy(identity, occupied);
+    }
+
+    /// Puts other price versions in force: once after the last row, and again whenever the price
+    /// folder has new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Overtaken`] when a new version should have been in force already,
+    /// [`RestoreError::VersionGone`] when one that the ledger used is missing.
+    pub fn set_book(&mut self, book: PriceBook) -> Result<(), RestoreError> {
+        let is_known = |version: &String| book.tables().iter().any(|t| t.version == *version);
+        if let Some(gone) = self
+            .recorded_versions
+            .iter()
+            .find(|version| !is_known(version))
+        {
+            return Err(RestoreError::VersionGone(gone.clone()));
+        }
+        let is_behind = |effective_from| self.now.is_some_and(|now| effective_from <= now);
+        let overtaken = book.tables().iter().find(|table| {
+            is_behind(table.effective_from) && !self.recorded_versions.contains(&table.version)
+        });
+        if let Some(table) = overtaken {
+            return Err(RestoreError::Overtaken(table.version.clone()));
+        }
+        self.book = Arc::new(book);
+        Ok(())
+    }
+}

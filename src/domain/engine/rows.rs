@@ -1,0 +1,195 @@
+//! Making rows.
+//!
+//! Owns numbering (`entry`, `leg`), what a row says of its cause, and the alerts that follow
+//! from a change. Leaves the other columns to whoever decides the row.
+
+use super::wallets::{Effect, TIMER_IDX};
+use super::{Engine, Message};
+use crate::domain::alert::{Alert, Cause};
+use crate::domain::entry::{Entry, Kind, Note, Sink};
+use crate::domain::event::{Event, Members};
+use crate::domain::timers::Timer;
+use crate::domain::units::Timestamp;
+
+/// Where rows come from: one event of a message, or a timer that a message woke.
+pub(super) struct Origin<'a> {
+    source: &'a str,
+    seq: i64,
+    idx: i32,
+    next_leg: i32,
+    now: Timestamp,
+    /// Now, or the moment at which a timer was due: what a wallet's balance is looked at by.
+    as_of: Timestamp,
+    used_at: Option<Timestamp>,
+    event_source: Option<&'a str>,
+    event_id: Option<&'a str>,
+    event_type: Option<&'a str>,
+    pub(super) customer: Option<&'a str>,
+}
+
+impl<'a> Origin<'a> {
+    pub(super) fn event(message: &Message<'a>, idx: i32, now: Timestamp) -> Self {
+        Self {
+            source: message.source,
+            seq: message.seq,
+            idx,
+            next_leg: 0,
+            now,
+            as_of: now,
+            used_at: None,
+            event_source: None,
+            event_id: None,
+            event_type: None,
+            customer: None,
+        }
+    }
+
+    /// A timer that fires at `now`; `next_leg` counts on over all timers of a message.
+    pub(super) fn timer(
+        message: &Message<'a>,
+        (now, timer): (Timestamp, &'a Timer),
+        next_leg: i32,
+    ) -> Self {
+        let event = Self::event(message, TIMER_IDX, now);
+        Self {
+            next_leg,
+            as_of: timer.due,
+            customer: Some(&timer.customer),
+            ..event
+        }
+    }
+
+    pub(super) fn caused_by(&mut self, event: &Event<'a>, used_at: Timestamp) {
+        self.used_at = Some(used_at);
+        self.event_source = Some(event.source);
+        self.event_id = Some(event.id);
+        self.event_type = Some(event.event_type);
+    }
+
+    /// seq and idx.
+    pub(super) fn place(&self) -> (i64, i32) {
+        (self.seq, self.idx)
+    }
+
+    pub(super) fn next_leg(&self) -> i32 {
+        self.next_leg
+    }
+
+    /// The next row, numbered `entry`, with nothing but its cause.
+    pub(super) fn row<'b>(&mut self, entry: i64, kind: Kind) -> Entry<'b>
+    where
+        'a: 'b,
+    {
+        let leg = self.next_leg;
+        self.next_leg += 1;
+        Entry {
+            entry,
+            source: self.source,
+            seq: self.seq,
+            idx: self.idx,
+            leg,
+            kind,
+            customer: self.customer,
+            period: None,
+            used_at: self.used_at,
+            received_at: self.now,
+            event_source: self.event_source,
+            event_id: self.event_id,
+            event_type: self.event_type,
+            task: None,
+            unit: None,
+            quantity: None,
+            credits: None,
+            grant_id: None,
+            delta: None,
+            balance: None,
+            amount: None,
+            currency: None,
+            cost_usd: None,
+            plan: None,
+            price_version: None,
+            price_id: None,
+            late: None,
+            reason: None,
+            data: None,
+        }
+    }
+}
+
+impl Engine {
+    /// Appends a row that changes no wallet; `fill` sets its columns.
+    pub(super) fn append<'a: 'b, 'b>(
+        &mut self,
+        origin: &mut Origin<'a>,
+        kind: Kind,
+        sink: &mut impl Sink,
+        fill: impl FnOnce(&mut Entry<'b>),
+    ) {
+        let mut row = origin.row(self.last_entry + 1, kind);
+        fill(&mut row);
+        self.last_entry += 1;
+        sink.append(&row);
+    }
+
+    /// Applies a row to the wallet at `place`, then appends it with the balance that it left;
+    /// gives the thresholds that it reached, as bits. `data` are the members of its `data`.
+    pub(super) fn apply_and_append<'a: 'b, 'b>(
+        &mut self,
+        place: u32,
+        origin: &mut Origin<'a>,
+        (kind, data): (Kind, &Members<'_>),
+        sink: &mut impl Sink,
+        fill: impl FnOnce(&mut Entry<'b>),
+    ) -> u32 {
+        let mut row = origin.row(self.last_entry + 1, kind);
+        fill(&mut row);
+        let applied = self
+            .wallets
+            .apply(place, &row, data, &self.book, &mut self.timers);
+        let Effect { balance, reached } = applied.expect("the engine's own rows can be applied");
+        row.balance = Some(balance);
+        self.last_entry += 1;
+        sink.append(&row);
+        reached
+    }
+
+    /// Appends an alert for each threshold in `reached`, lowest first, and hands them out.
+    pub(super) fn alert(
+        &mut self,
+        place: u32,
+        reached: u32,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) {
+        if reached == 0 {
+            return;
+        }
+        let wallet = self.wallets.at(place);
+        let period = wallet.current.start;
+        let terms = std::sync::Arc::clone(&wallet.current.terms);
+        let balance = wallet.balance(origin.as_of);
+        let offers = &self.book.tables()[self.book.in_force_or_first(origin.now)].plans;
+        let cause = Cause {
+            source: origin.source,
+            seq: origin.seq,
+            idx: origin.idx,
+            event_id: origin.event_id,
+            at: origin.as_of,
+        };
+        for (bit, threshold) in terms.plan.used_alerts.iter().enumerate() {
+            if reached & (1 << bit) == 0 {
+                continue;
+            }
+            self.alerts
+                .push(Alert::used(wallet, *threshold, cause, offers));
+            let mut row = origin.row(self.last_entry + 1, Kind::Alert);
+            row.period = Some(period);
+            row.balance = Some(balance);
+            row.plan = Some(&terms.plan.id);
+            row.price_version = Some(&terms.version);
+            row.reason = Some(Note::Used(*threshold));
+            self.last_entry += 1;
+            sink.append(&row);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Stories: input lines and the rows that they lead to, as text.
+//!
+//! Owns the one helper that knows the engine's API. A story is a list of input lines (`line`), each
+//! followed by its rows (`shown`), marked `|`; what a row shows beyond the usual is named in a
+//! line `show …`. Leaves the rules of the prices' text to `prices`.
+//!
+//! Invariant: every story is also stopped after each message and gone on with by an engine that
+//! came back from the rows so far, and its rows must add up (`audit`).
+
+mod alerts;
+mod audit;
+mod broker;
+mod burn_down;
+mod checks;
+mod clock;
+mod commands;
+mod duplicates;
+mod grants;
+mod line;
+mod openings;
+mod overage;
+mod periods;
+mod prices;
+mod properties;
+mod shown;
+mod versions;
+
+use crate::domain::customer::Shard;
+use crate::domain::engine::{Arrival, Engine, Message, Subject};
+use crate::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
+use crate::domain::event::{Event, Members, Reading};
+use crate::domain::price::PriceBook;
+use line::{Body, Line, Script, spans};
+
+/// A plan of 1,000 credits that bills overage, one of 100 that blocks, and a credit a document.
+const PRICES: &str = "
+    version v1 from=2026-01-01 default=starter
+    price docs type=usage each=docs:1
+    price call type=call flat=0.5
+    plan starter fee=99 pool=1000 bill=0.12
+    plan small fee=10 pool=100
+";
+
+/// Rows, kept by leaking their texts: a test is soon over.
+#[derive(Default)]
+struct Rows(Vec<Entry<'static>>);
+
+impl Sink for Rows {
+    fn append(&mut self, row: &Entry<'_>) {
+        self.0.push(shown::keep(row));
+    }
+}
+
+/// An engine and the rows that it has written.
+struct Run {
+    shard: Shard,
+    book: PriceBook,
+    engine: Engine,
+    rows: Rows,
+}
+
+impl Run {
+    fn new(shard: Shard, book: PriceBook) -> Self {
+        let engine = Engine::new(shard, book.clone(), (1, 2));
+        Self {
+            shard,
+            book,
+            engine,
+            rows: Rows::default(),
+        }
+    }
+
+    /// The run that comes back from the first `kept` rows of this one.
+    fn restored(&self, kept: usize) -> Self {
+        let mut engine = Engine::new(self.shard, self.book.clone(), (3, 4));
+        for row in &self.rows.0[..kept] {
+            let mut row = *row;
+            let mut found = Vec::new();
+            if let Some(Payload::Raw(raw)) = row.data {
+                row.data = std::str::from_utf8(raw.bytes).ok().map(Payload::Data);
+            }
+            if let (Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) = (row.kind, row.data) {
+                found = spans(data);
+            }
+            let data = match row.data {
+                Some(Payload::Data(data)) => Members::new(data, "", &found),
+                _ => Members::NONE,
+            };
+            engine.restore(&row, &data).unwrap();
+        }
+        engine.set_book(self.book.clone()).unwrap();
+        let rows = Rows(self.rows.0[..kept].to_vec());
+        Self {
+            shard: self.shard,
+            book: self.book.clone(),
+            engine,
+            rows,
+        }
+    }
+
+    /// Hands a message over; gives how many rows there were after each of its events.
+    fn message(&mut self, seq: usize, lines: &[Line<'_>]) -> Vec<usize> {
+        let first = &lines[0];
+        let arrival = match first.subject {
+            Some(subject) => Arrival::Broker {
+                received_at: first.at.unwrap(),
+                subject: Subject::parse(subject),
+            },
+            None => Arrival::File {
+                wall_clock: first.wall,
+            },
+        };
+        let message = Message {
+            source: "S",
+            seq: seq as i64 + 1,
+            arrival,
+        };
+        self.engine.begin(&message, &mut self.rows);
+        let mut ends = Vec::new();
+        for (idx, line) in lines.iter().enumerate() {
+            let found;
+            let reading = match line.body {
+                Body::Empty => Reading::Empty,
+                Body::Malformed => Reading::Malformed,
+                Body::Event {
+                    source,
+                    event_type,
+                    id,
+                    subject,
+                    data,
+                } => {
+                    found = spans(data);
+                    let members = Members::new(data, "", &found);
+                    let time = line.used_at;
+                    Reading::Event(Event {
+                        id,
+                        source,
+                        event_type,
+                        subject,
+                        time,
+                        data,
+                        members,
+                    })
+                }
+            };
+            let raw = RawBody::of(&reading, line.text.as_bytes());
+            self.engine
+                .event(&message, idx as i32, (&reading, raw), &mut self.rows);
+            ends.push(self.rows.0.len());
+        }
+        ends
+    }
+}
+
+/// Plays the input of `text` and compares it and its rows with all of `text`.
+fn story(prices: &str, text: &str) {
+    let script = Script::read(text);
+    let told = play(prices, &script);
+    let mut expected = String::new();
+    for line in line::meant(text) {
+        expected.push_str(&line.split_whitespace().collect::<Vec<_>>().join(" "));
+        expected.push('\n');
+    }
+    assert!(
+        told == expected,
+        "the rows are:\n{told}\nand not:\n{expected}"
+    );
+}
+
+/// The rows of a script, once they were found to hold however the script is cut.
+fn rows(prices: &str, text: &str) -> Vec<Entry<'static>> {
+    let script = Script::read(text);
+    let mut run = Run::new(script.shard, prices::book(prices));
+    for (seq, lines) in script.messages().iter().enumerate() {
+        run.message(seq, lines);
+    }
+    run.rows.0
+}
+
+/// The script with its rows, as text.
+fn play(prices: &str, script: &Script<'_>) -> String {
+    let messages = script.messages();
+    let mut run = Run::new(script.shard, prices::book(prices));
+    let mut told: String = script.show.iter().map(|line| format!("{line}\n")).collect();
+    let mut cuts = vec![0];
+    for (seq, lines) in messages.iter().enumerate() {
+        let mut from = run.rows.0.len();
+        for (line, end) in lines.iter().zip(run.message(seq, lines)) {
+            for setting in &line.settings {
+                told.push_str(&format!("{setting}\n"));
+            }
+            told.push_str(&line.text.split_whitespace().collect::<Vec<_>>().join(" "));
+            told.push('\n');
+            for row in &run.rows.0[from..end] {
+                told.push_str(&format!("| {}\n", shown::shown(row, line, &script.show)));
+            }
+            from = end;
+        }
+        cuts.push(from);
+    }
+    audit::check(&run);
+    for (seq, kept) in cuts.iter().enumerate() {
+        go_on(&run, &messages, (seq, *kept));
+    }
+    told
+}
+
+/// Comes back from the rows of the first `stopped` messages, hands over the others, and finds
+/// the rows to be those of `run`, which never stopped.
+fn go_on(run: &Run, messages: &[&[Line<'_>]], (stopped, kept): (usize, usize)) {
+    let mut again = run.restored(kept);
+    for (seq, lines) in messages.iter().enumerate().skip(stopped) {
+        again.message(seq, lines);
+    }
+    for (again, row) in again.rows.0.iter().zip(&run.rows.0) {
+        let (again, row) = (format!("{again:?}"), format!("{row:?}"));
+        assert!(
+            again == row,
+            "stopped after message {stopped}: {again}\nand not {row}"
+        );
+    }
+    assert_eq!(
+        again.rows.0.len(),
+        run.rows.0.len(),
+        "stopped after message {stopped}"
+    );
+    assert_eq!(
+        again.engine.now(),
+        run.engine.now(),
+        "stopped after message {stopped}"
+    );
+}

@@ -1,0 +1,282 @@
+//! One ledger row.
+//!
+//! Owns the row's fields and kinds, as the engine decides them. Leaves their columns to
+//! `adapters::ledger`.
+//!
+//! Invariant: a row says all that its effect on a wallet needs, so that applying the rows of a
+//! ledger again gives the wallets again.
+
+use std::fmt;
+
+use super::calendar;
+use super::event::Reading;
+use super::units::{Credits, Day, Money, Quantity, Timestamp};
+
+/// What a row records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Usage,
+    Grant,
+    Expire,
+    Wallet,
+    Prices,
+    Alert,
+    Duplicate,
+    Conflict,
+    Rejected,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 9] = [
+        Kind::Usage,
+        Kind::Grant,
+        Kind::Expire,
+        Kind::Wallet,
+        Kind::Prices,
+        Kind::Alert,
+        Kind::Duplicate,
+        Kind::Conflict,
+        Kind::Rejected,
+    ];
+
+    /// The word in the column `kind`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Usage => "usage",
+            Kind::Grant => "grant",
+            Kind::Expire => "expire",
+            Kind::Wallet => "wallet",
+            Kind::Prices => "prices",
+            Kind::Alert => "alert",
+            Kind::Duplicate => "duplicate",
+            Kind::Conflict => "conflict",
+            Kind::Rejected => "rejected",
+        }
+    }
+}
+
+/// Why an event was refused, in the order of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    Empty,
+    Malformed,
+    BadCustomer,
+    WrongSubject,
+    WrongShard,
+    InFuture,
+    TooOld,
+    UnknownCommand,
+    BadCommand,
+    UnknownWallet,
+    AlreadyOpen,
+    NoPriceVersion,
+    NoPrice,
+    BadMeasure,
+    Overflow,
+}
+
+impl Reason {
+    const ALL: [Reason; 15] = [
+        Reason::Empty,
+        Reason::Malformed,
+        Reason::BadCustomer,
+        Reason::WrongSubject,
+        Reason::WrongShard,
+        Reason::InFuture,
+        Reason::TooOld,
+        Reason::UnknownCommand,
+        Reason::BadCommand,
+        Reason::UnknownWallet,
+        Reason::AlreadyOpen,
+        Reason::NoPriceVersion,
+        Reason::NoPrice,
+        Reason::BadMeasure,
+        Reason::Overflow,
+    ];
+
+    /// The word in the column `reason`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::Empty => "empty",
+            Reason::Malformed => "malformed",
+            Reason::BadCustomer => "bad_customer",
+            Reason::WrongSubject => "wrong_subject",
+            Reason::WrongShard => "wrong_shard",
+            Reason::InFuture => "in_future",
+            Reason::TooOld => "too_old",
+            Reason::UnknownCommand => "unknown_command",
+            Reason::BadCommand => "bad_command",
+            Reason::UnknownWallet => "unknown_wallet",
+            Reason::AlreadyOpen => "already_open",
+            Reason::NoPriceVersion => "no_price_version",
+            Reason::NoPrice => "no_price",
+            Reason::BadMeasure => "bad_measure",
+            Reason::Overflow => "overflow",
+        }
+    }
+}
+
+/// A grant within its wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GrantId<'a> {
+    /// The pool of the period that starts on this day.
+    Pool(Day),
+    /// `<source>/<id>` of the command that made it.
+    Named(&'a str),
+}
+
+impl<'a> GrantId<'a> {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &'a str) -> Self {
+        let pool = text
+            .strip_prefix(POOL_PREFIX)
+            .and_then(|day| day.parse().ok());
+        pool.map_or(Self::Named(text), |date| Self::Pool(calendar::day(date)))
+    }
+}
+
+/// Ids of pools begin so; a command's source may not.
+pub const POOL_PREFIX: &str = "pool/";
+/// Ids of rollovers begin so; a command's source may not.
+pub const ROLLOVER_PREFIX: &str = "rollover/";
+
+impl fmt::Display for GrantId<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(day) => write!(out, "{POOL_PREFIX}{}", calendar::civil(*day)),
+            Self::Named(name) => out.write_str(name),
+        }
+    }
+}
+
+/// The column `data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// The event's `data` as received; read back from a ledger, whatever the column holds.
+    Data(&'a str),
+    /// The body of what was rejected, which may be no text.
+    Raw(RawBody<'a>),
+}
+
+/// The bytes of a rejected event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawBody<'a> {
+    /// All of them, or the first part of a line that was too long to be kept.
+    pub bytes: &'a [u8],
+    /// How many there were.
+    pub length: usize,
+    /// Whether all of them, also those not kept, were UTF-8.
+    pub is_text: bool,
+}
+
+impl<'a> RawBody<'a> {
+    /// The body of an event that was read as `reading`: one that could be read is text.
+    pub fn of(reading: &Reading<'_>, bytes: &'a [u8]) -> Self {
+        match reading {
+            Reading::Event(_) => Self {
+                bytes,
+                length: bytes.len(),
+                is_text: true,
+            },
+            Reading::Empty | Reading::Malformed => Self::whole(bytes),
+        }
+    }
+
+    /// A body that is held whole.
+    pub fn whole(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            length: bytes.len(),
+            is_text: std::str::from_utf8(bytes).is_ok(),
+        }
+    }
+}
+
+/// The column `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    Rejected(Reason),
+    /// The threshold, in percent, that a wallet's use reached.
+    Used(u8),
+}
+
+impl Note {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(percent) = text.strip_prefix("used ") {
+            return percent.parse().ok().map(Self::Used);
+        }
+        let reason = Reason::ALL.into_iter().find(|reason| reason.name() == text);
+        reason.map(Self::Rejected)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(reason) => out.write_str(reason.name()),
+            Self::Used(percent) => write!(out, "used {percent}"),
+        }
+    }
+}
+
+/// A row of the ledger; fields are its columns, `None` is null. What each holds is the ledger
+/// table's contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub entry: i64,
+    pub source: &'a str,
+    pub seq: i64,
+    pub idx: i32,
+    pub leg: i32,
+    pub kind: Kind,
+    pub customer: Option<&'a str>,
+    pub period: Option<Day>,
+    pub used_at: Option<Timestamp>,
+    pub received_at: Timestamp,
+    pub event_source: Option<&'a str>,
+    pub event_id: Option<&'a str>,
+    pub event_type: Option<&'a str>,
+    pub task: Option<&'a str>,
+    pub unit: Option<&'a str>,
+    pub quantity: Option<Quantity>,
+    pub credits: Option<Credits>,
+    pub grant_id: Option<GrantId<'a>>,
+    pub delta: Option<Credits>,
+    pub balance: Option<Credits>,
+    pub amount: Option<Money>,
+    pub currency: Option<&'a str>,
+    pub cost_usd: Option<Money>,
+    pub plan: Option<&'a str>,
+    pub price_version: Option<&'a str>,
+    pub price_id: Option<&'a str>,
+    pub late: Option<bool>,
+    pub reason: Option<Note>,
+    pub data: Option<Payload<'a>>,
+}
+
+/// Where the engine puts what it decides, row by row in the order of `entry`.
+pub trait Sink {
+    fn append(&mut self, row: &Entry<'_>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grant_ids_go_both_ways() {
+        for text in [
+            "pool/2026-10-01",
+            "/billing/invoice-7",
+            "pool/ish",
+            "pool/2026-13-01",
+        ] {
+            assert_eq!(GrantId::parse(text).to_string(), text);
+        }
+        assert_eq!(
+            GrantId::parse("pool/1970-01-02"),
+            GrantId::Pool(Day::new(1))
+        );
+    }
+}

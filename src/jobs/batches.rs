@@ -1,0 +1,147 @@
+//! Batches: the engine's rows on their way to the ledger.
+//!
+//! Owns when a batch is cut: at a change of day, and when it is large or old. Leaves encoding
+//! and committing to `writer`, which runs on a thread of its own.
+//!
+//! Invariant: a batch ends between two messages, holds rows of one day, and names the last
+//! message of each source that is in it.
+
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use crate::adapters::ledger::Columns;
+use crate::domain::entry::{Entry, Sink};
+
+/// Rows that go to the encoder at once.
+const CHUNK_ROWS: usize = 8 << 10;
+/// Bytes that do.
+const CHUNK_BYTES: usize = 8 << 20;
+/// Rows of a batch.
+const BATCH_ROWS: i64 = 1_000_000;
+/// Bytes of a batch before encoding, roughly.
+const BATCH_BYTES: usize = 512 << 20;
+
+/// What the engine's thread hands to the writer's.
+pub enum Work {
+    Rows(Columns),
+    /// The rows since the last seal are a batch.
+    Seal(Seal),
+}
+
+/// A batch: its entries `[first_entry, last_entry]` and the last seq of each of its sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    pub first_entry: i64,
+    pub last_entry: i64,
+    pub positions: Vec<(String, i64)>,
+}
+
+/// The writer has ended; why, it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger's writer has ended")]
+pub struct WriterGone;
+
+/// The sink that cuts batches.
+pub struct Batches {
+    shard: u32,
+    work: SyncSender<Work>,
+    columns: Columns,
+    last_entry: i64,
+    /// Entries before the batch at hand.
+    sealed_entry: i64,
+    sealed_bytes: usize,
+    positions: Vec<(String, i64)>,
+    begun: Option<Instant>,
+    interval: Duration,
+    gone: bool,
+}
+
+impl Batches {
+    /// Batches of `shard` after `last_entry`; one is cut when its first row is `interval` old.
+    pub fn new(shard: u32, last_entry: i64, interval: Duration, work: SyncSender<Work>) -> Self {
+        Self {
+            shard,
+            work,
+            columns: Columns::new(shard),
+            last_entry,
+            sealed_entry: last_entry,
+            sealed_bytes: 0,
+            positions: Vec::new(),
+            begun: None,
+            interval,
+            gone: false,
+        }
+    }
+
+    /// Call it after each message: hands rows on, and cuts the batch if it is large or old.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterGone`]: stop, and ask the writer why.
+    pub fn after_message(&mut self) -> Result<(), WriterGone> {
+        if self.columns.rows() >= CHUNK_ROWS || self.columns.bytes() >= CHUNK_BYTES {
+            self.send_rows();
+            let rows = self.last_entry - self.sealed_entry;
+            if rows >= BATCH_ROWS || self.sealed_bytes >= BATCH_BYTES {
+                self.seal();
+            }
+        }
+        if self.gone { Err(WriterGone) } else { Ok(()) }
+    }
+
+    /// When the batch at hand is due; `None` while it is empty.
+    pub fn due(&self) -> Option<Instant> {
+        self.begun.map(|begun| begun + self.interval)
+    }
+
+    /// Cuts the batch at hand, if it has rows.
+    pub fn seal(&mut self) {
+        self.send_rows();
+        if self.last_entry == self.sealed_entry {
+            return;
+        }
+        let seal = Seal {
+            first_entry: self.sealed_entry + 1,
+            last_entry: self.last_entry,
+            positions: std::mem::take(&mut self.positions),
+        };
+        self.gone |= self.work.send(Work::Seal(seal)).is_err();
+        self.sealed_entry = self.last_entry;
+        self.sealed_bytes = 0;
+        self.begun = None;
+    }
+
+    fn send_rows(&mut self) {
+        if self.columns.rows() > 0 {
+            self.sealed_bytes += self.columns.bytes();
+            let columns = std::mem::replace(&mut self.columns, Columns::new(self.shard));
+            self.gone |= self.work.send(Work::Rows(columns)).is_err();
+        }
+    }
+}
+
+impl Sink for Batches {
+    fn append(&mut self, row: &Entry<'_>) {
+        // All rows of a message have one day, so that this is between two messages.
+        if self
+            .columns
+            .day()
+            .is_some_and(|day| day != row.received_at.day())
+        {
+            self.seal();
+        }
+        match self
+            .positions
+            .iter_mut()
+            .find(|(source, _)| source == row.source)
+        {
+            Some((_, seq)) => *seq = row.seq,
+            None => self.positions.push((row.source.to_owned(), row.seq)),
+        }
+        if self.begun.is_none() {
+            self.begun = Some(Instant::now());
+        }
+        self.last_entry = row.entry;
+        self.columns.append(row);
+    }
+}

@@ -1,0 +1,20 @@
+//! What Purser does, job by job: wiring and order, no sums.
+
+pub mod batches;
+pub mod data;
+pub mod demo_events;
+pub mod prices;
+pub mod replay;
+pub mod shard;
+pub mod sql;
+pub mod writer;
+
+use crate::domain::engine::Engine;
+
+/// Tells the log what refused commands lack; their rows have only the bare reason.
+fn log_bad_commands(engine: &mut Engine, source: &str) {
+    for refused in engine.bad_commands.drain(..) {
+        let (seq, idx, fault) = (refused.seq, refused.idx, refused.fault);
+        tracing::warn!(source, seq, idx, %fault, "bad command");
+    }
+}

@@ -1,0 +1,292 @@
+//! Replay: files → ledger, by the same engine as from a broker.
+//!
+//! Owns reading ahead, going on where the last replay stopped, and feeding the engine line by
+//! line. Leaves lines to `adapters::files` and commits to `writer`.
+//!
+//! Invariant: a line is handled once, however often its file is replayed.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::batches::{Batches, WriterGone};
+use super::data::DataFolder;
+use super::shard::{AttachedShard, LastMessage, ShardError, attach};
+use super::writer::{Writer, WriterError};
+use crate::adapters::cloudevents::{Decoder, EVENT_BYTES_MAX, lines};
+use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
+use crate::domain::alert::Alert;
+use crate::domain::customer::Shard;
+use crate::domain::engine::{Arrival, Engine, Message};
+use crate::domain::entry::RawBody;
+use crate::domain::event::Reading;
+use crate::domain::rfc3339;
+use crate::domain::units::Timestamp;
+
+/// Blocks that are read ahead.
+const BLOCKS_AHEAD: usize = 4;
+/// A file is read as fast as it goes, so that batches are cut by size, not by age.
+const BATCH_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// What to replay, and into what.
+pub struct Replay {
+    pub data: DataFolder,
+    pub shard: Shard,
+    /// Price files to publish first.
+    pub prices: Option<PathBuf>,
+    pub file: PathBuf,
+    /// The ledger's `source`; by default `file:` and the file's name.
+    pub source: Option<String>,
+}
+
+/// What a replay did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub source: String,
+    /// Lines that an earlier replay had handled.
+    pub lines_known: u64,
+    pub lines_new: u64,
+    /// Rows that they brought.
+    pub entries: i64,
+    pub alerts: Vec<Alert>,
+}
+
+/// Why a replay stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    #[error(
+        "this shard is fed by the stream `{0}`, and one shard is one stream: replay into another \
+         --data folder, or publish the file to the stream with `purser publish`"
+    )]
+    FedByStream(String),
+    #[error("--source `{0}` looks like a stream: leave out the `@` and the time")]
+    StreamName(String),
+    #[error(
+        "{file} ends at line {lines}, but the ledger has read `{source_name}` up to line {known}: \
+         name another --source"
+    )]
+    Shorter {
+        file: PathBuf,
+        lines: u64,
+        source_name: String,
+        known: u64,
+    },
+}
+
+/// Replays a file; `progress` is called once it is open.
+///
+/// # Errors
+///
+/// See [`ReplayError`]. What was committed until then stays, and the next replay goes on there.
+pub async fn replay(job: Replay, progress: impl FnOnce(Progress)) -> Result<Replayed, ReplayError> {
+    let source = job.source.clone().unwrap_or_else(|| source_of(&job.file));
+    if is_stream(&source) {
+        return Err(ReplayError::StreamName(source));
+    }
+    let reader = LineReader::open(&job.file)?;
+    let attached = attach(&job.data, job.shard, &source, job.prices.as_deref()).await?;
+    if let Some(stream) = attached.sources.iter().find(|source| is_stream(source)) {
+        return Err(ReplayError::FedByStream(stream.clone()));
+    }
+    progress(reader.progress());
+    let work = move || feed(job, source, attached, reader);
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| WriterError::Panicked)?
+}
+
+fn feed(
+    job: Replay,
+    source: String,
+    attached: AttachedShard,
+    reader: LineReader,
+) -> Result<Replayed, ReplayError> {
+    let (ledger, mut engine, last) = attached.into_parts();
+    let known = last.seq.unwrap_or(0).unsigned_abs();
+    let first_entry = engine.last_entry();
+    let (work, writer) = Writer {
+        shard: job.shard.index,
+        name: uuid::Uuid::new_v4().to_string(),
+        ledger,
+        folder: job.data.table(),
+        alerts: None,
+    }
+    .start();
+    let mut batches = Batches::new(job.shard.index, first_entry, BATCH_INTERVAL, work);
+    let mut feeder = Feeder {
+        source: &source,
+        last: &last,
+        known,
+        wall_clock: wall_clock(),
+        decoder: Decoder::default(),
+        line: 0,
+        alerts: Vec::new(),
+    };
+    let blocks = read_ahead(reader);
+    let mut outcome = Ok(());
+    for block in blocks {
+        outcome = match block {
+            Ok(block) => feeder.block(&block, &mut engine, &mut batches),
+            Err(fault) => Err(fault.into()),
+        };
+        if outcome.is_err() {
+            break;
+        }
+    }
+    batches.seal();
+    drop(batches);
+    writer.join()?;
+    outcome?;
+    if feeder.line < known {
+        let (file, lines) = (job.file, feeder.line);
+        return Err(ReplayError::Shorter {
+            file,
+            lines,
+            source_name: source,
+            known,
+        });
+    }
+    Ok(Replayed {
+        lines_known: known,
+        lines_new: feeder.line - known,
+        entries: engine.last_entry() - first_entry,
+        alerts: feeder.alerts,
+        source,
+    })
+}
+
+/// Takes lines to the engine.
+struct Feeder<'a> {
+    source: &'a str,
+    last: &'a LastMessage,
+    /// Lines up to this one are in the ledger.
+    known: u64,
+    wall_clock: Timestamp,
+    decoder: Decoder,
+    /// The last line seen.
+    line: u64,
+    alerts: Vec<Alert>,
+}
+
+impl Feeder<'_> {
+    fn block(
+        &mut self,
+        block: &Block,
+        engine: &mut Engine,
+        batches: &mut Batches,
+    ) -> Result<(), ReplayError> {
+        match block {
+            Block::Lines { first, bytes } => {
+                self.line = first - 1;
+                for line in lines(bytes) {
+                    self.line += 1;
+                    if line.len() > EVENT_BYTES_MAX {
+                        self.event(&Reading::Malformed, RawBody::whole(line), engine, batches)?;
+                    } else if self.line >= self.known {
+                        let mut decoder = std::mem::take(&mut self.decoder);
+                        let reading = decoder.read(line);
+                        self.event(&reading, RawBody::of(&reading, line), engine, batches)?;
+                        self.decoder = decoder;
+                    }
+                }
+                Ok(())
+            }
+            Block::Long(LongLine {
+                number,
+                head,
+                length,
+                is_text,
+            }) => {
+                self.line = *number;
+                let raw = RawBody {
+                    bytes: head,
+                    length: *length,
+                    is_text: *is_text,
+                };
+                self.event(&Reading::Malformed, raw, engine, batches)
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        reading: &Reading<'_>,
+        raw: RawBody<'_>,
+        engine: &mut Engine,
+        batches: &mut Batches,
+    ) -> Result<(), ReplayError> {
+        if self.line <= self.known {
+            if self.line == self.known {
+                self.last.check(self.source, (0, reading, raw))?;
+            }
+            return Ok(());
+        }
+        let seq = self.line.cast_signed();
+        let arrival = Arrival::File {
+            wall_clock: self.wall_clock,
+        };
+        let message = Message {
+            source: self.source,
+            seq,
+            arrival,
+        };
+        engine.begin(&message, batches);
+        engine.event(&message, 0, (reading, raw), batches);
+        self.alerts.append(&mut engine.alerts);
+        super::log_bad_commands(engine, self.source);
+        // The writer's own error says why it has gone.
+        batches
+            .after_message()
+            .map_err(|WriterGone| WriterError::Panicked)?;
+        Ok(())
+    }
+}
+
+/// Reads on another thread, a few blocks ahead.
+fn read_ahead(mut reader: LineReader) -> Receiver<Result<Block, FileError>> {
+    let (blocks, waiting) = sync_channel(BLOCKS_AHEAD);
+    thread::spawn(move || {
+        while let Some(block) = reader.next_block().transpose() {
+            let is_last = block.is_err();
+            if blocks.send(block).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    waiting
+}
+
+/// The instant that the machine's clock shows.
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::new(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The ledger's name for a file.
+fn source_of(file: &Path) -> String {
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let name = if file == Path::new(STDIN) {
+        "stdin"
+    } else {
+        name
+    };
+    format!("file:{name}")
+}
+
+/// Whether a source is a stream: its name, `@`, and when it was made.
+fn is_stream(source: &str) -> bool {
+    let made = source.rsplit_once('@').map(|(_, made)| made);
+    made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
+}

@@ -1,0 +1,142 @@
+//! The writer: batches → files → commits, on a thread of its own.
+//!
+//! Owns the order: rows into the day's file, the file onto the disk, the alerts to the broker,
+//! then the commit. Leaves what a commit is to `adapters::ledger`.
+//!
+//! Invariant: nothing of a batch is visible before all of it is on the disk.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::runtime::Runtime;
+
+use super::batches::{Seal, Work};
+use crate::adapters::jetstream::{AlertSender, AlertsClosed};
+use crate::adapters::ledger::{self, Commit, EncodeError, FileWriter, Ledger, ShardCommit};
+
+/// Chunks of rows that may wait; the engine waits when there are more.
+const WAITING_CHUNKS: usize = 8;
+/// Commits between two checkpoints of the table's log: without them each commit and each opening
+/// takes longer than the one before.
+const COMMITS_A_CHECKPOINT: u64 = 100;
+
+/// Why writing stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    #[error("alerts could not be handed to the broker")]
+    Alerts(#[from] AlertsClosed),
+    #[error("the writer stopped unexpectedly")]
+    Panicked,
+}
+
+/// Who writes, and what a commit waits for.
+pub struct Writer {
+    pub shard: u32,
+    /// Names this process in the log, and no other ever.
+    pub name: String,
+    pub ledger: Ledger,
+    /// The table's folder.
+    pub folder: PathBuf,
+    /// `None` when alerts are not sent.
+    pub alerts: Option<AlertSender>,
+}
+
+/// The running thread.
+pub struct WriterThread {
+    thread: JoinHandle<Result<Ledger, WriterError>>,
+}
+
+impl Writer {
+    /// Starts the thread; what is sent to it is written in order, until the sender is dropped.
+    pub fn start(self) -> (SyncSender<Work>, WriterThread) {
+        let (work, waiting) = sync_channel(WAITING_CHUNKS);
+        let thread = std::thread::spawn(move || self.write(&waiting));
+        (work, WriterThread { thread })
+    }
+
+    fn write(mut self, work: &Receiver<Work>) -> Result<Ledger, WriterError> {
+        let runtime = runtime()?;
+        let mut file: Option<FileWriter> = None;
+        let mut batch = 0;
+        let mut since_checkpoint = runtime.block_on(self.ledger.commits_since_checkpoint())?;
+        for work in work {
+            match work {
+                Work::Rows(columns) => {
+                    if let Some(day) = columns.day() {
+                        let open = match file.take() {
+                            Some(open) => open,
+                            None => FileWriter::create(&self.folder, self.shard, day)?,
+                        };
+                        file.insert(open).write(columns)?;
+                    }
+                }
+                Work::Seal(seal) => {
+                    batch += 1;
+                    runtime.block_on(self.commit(file.take(), seal, batch))?;
+                    since_checkpoint += 1;
+                    if since_checkpoint >= COMMITS_A_CHECKPOINT {
+                        runtime.block_on(self.ledger.checkpoint())?;
+                        since_checkpoint = 0;
+                    }
+                }
+            }
+        }
+        Ok(self.ledger)
+    }
+
+    async fn commit(
+        &mut self,
+        file: Option<FileWriter>,
+        seal: Seal,
+        batch: u64,
+    ) -> Result<(), WriterError> {
+        let file = file.map(FileWriter::finish).transpose()?;
+        if let Some(alerts) = &self.alerts {
+            alerts.all_stored().await?;
+        }
+        let (entries, last_entry) = (seal.last_entry + 1 - seal.first_entry, seal.last_entry);
+        let shard = ShardCommit {
+            shard: self.shard,
+            first_entry: seal.first_entry,
+            last_entry,
+            positions: seal.positions,
+            files: file.into_iter().collect(),
+        };
+        let commit = Commit {
+            writer: self.name.clone(),
+            batch,
+            shards: vec![shard],
+        };
+        self.ledger.commit(&commit).await?;
+        tracing::debug!(batch, entries, last_entry, "committed");
+        Ok(())
+    }
+}
+
+impl WriterThread {
+    /// Waits until all that was sent is committed; the sender must be dropped before.
+    ///
+    /// # Errors
+    ///
+    /// Why writing stopped, if it did.
+    pub fn join(self) -> Result<Ledger, WriterError> {
+        self.thread.join().map_err(|_| WriterError::Panicked)?
+    }
+}
+
+fn runtime() -> Result<Runtime, WriterError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|source| {
+        WriterError::Encode(EncodeError::Io {
+            path: PathBuf::new(),
+            source,
+        })
+    })
+}
