@@ -57,6 +57,10 @@ pub(super) enum LogFormat {
 pub(super) enum Command {
     /// Feeds events from NDJSON files (plain, .gz, .zst) or standard input into the ledger
     Replay(Replay),
+    /// Runs the worker: from a NATS JetStream stream into the ledger
+    Run(Run),
+    /// Publishes events and wallet commands from files to NATS
+    Publish(Publish),
     /// Answers SQL over the ledger and its views
     Query(Query),
     /// Prints the invoices of the periods that start in a month
@@ -87,6 +91,82 @@ pub(super) struct Replay {
     pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) shard: ShardFlag,
+}
+
+/// Reads a stream, keeps the wallets and writes the ledger, until it is told to stop.
+///
+/// The stream is made if it is missing. SIGTERM and SIGINT stop the worker: it finishes what it
+/// has read, commits, and exits with 0.
+#[derive(Debug, Flags)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) nats: Nats,
+    /// Publishes the price files of this folder first
+    #[arg(long, env = "PURSER_PRICES")]
+    pub(super) prices: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) shard: ShardFlag,
+    /// How old the first row of a batch may grow before the batch is committed, in seconds
+    #[arg(long, env = "PURSER_COMMIT_INTERVAL", default_value_t = 10)]
+    pub(super) commit_interval: u64,
+    /// Reads another stream than the one that the ledger knows, from its first message
+    #[arg(long, env = "PURSER_NEW_SOURCE")]
+    pub(super) new_source: bool,
+}
+
+/// Publishes lines on usage.<customer> and wallet.<customer>, and waits until all are stored.
+///
+/// A line that is no event goes as it is on batch.0, for the ledger is where rejections belong.
+#[derive(Debug, Flags)]
+pub(super) struct Publish {
+    /// NDJSON files (plain, .gz, .zst); `-` reads standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) nats: Nats,
+    /// Puts this many lines into a message, on batch.0; wallet commands still go by themselves
+    #[arg(long, env = "PURSER_BATCH", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) batch: Option<u32>,
+}
+
+/// The broker, and who we are there.
+#[derive(Clone, Flags)]
+pub(super) struct Nats {
+    /// Addresses of the broker, separated by commas
+    #[arg(
+        long = "nats",
+        env = "PURSER_NATS",
+        default_value = "nats://127.0.0.1:4222",
+        value_delimiter = ','
+    )]
+    pub(super) servers: Vec<String>,
+    /// The stream of usage
+    #[arg(long, env = "PURSER_STREAM", default_value = "USAGE")]
+    pub(super) stream: String,
+    /// A credentials file (.creds)
+    #[arg(long = "nats-creds", env = "PURSER_NATS_CREDS")]
+    pub(super) credentials: Option<PathBuf>,
+    /// A user; the password comes from PURSER_NATS_PASSWORD
+    #[arg(long = "nats-user", env = "PURSER_NATS_USER")]
+    pub(super) user: Option<String>,
+    /// Certificates of the authority that signed the broker's, as PEM
+    #[arg(long = "nats-ca", env = "PURSER_NATS_CA")]
+    pub(super) authority: Option<PathBuf>,
+    /// Our certificate, as PEM
+    #[arg(long = "nats-cert", env = "PURSER_NATS_CERT", requires = "key")]
+    pub(super) certificate: Option<PathBuf>,
+    /// The key of our certificate, as PEM
+    #[arg(long = "nats-key", env = "PURSER_NATS_KEY", requires = "certificate")]
+    pub(super) key: Option<PathBuf>,
+}
+
+/// Without the addresses, which may hold a password.
+impl std::fmt::Debug for Nats {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Nats")
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Flags)]

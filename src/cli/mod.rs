@@ -9,12 +9,17 @@
 
 mod args;
 mod balance;
+mod clock;
 mod failure;
 mod invoice;
 mod logging;
+mod nats;
 mod prices;
+mod progress;
+mod publish;
 mod query;
 mod replay;
+mod run;
 mod signals;
 
 use std::process::ExitCode;
@@ -37,6 +42,8 @@ pub fn run(args: Args) -> ExitCode {
     let outcome = runtime.block_on(async {
         match args.command {
             Command::Replay(args) => replay::run(common, args).await,
+            Command::Run(args) => run::run(common, args).await,
+            Command::Publish(args) => publish::run(common, args).await,
             Command::Query(args) => query::run(common, args).await,
             Command::Invoice(args) => invoice::run(common, args).await,
             Command::Signals(args) => signals::run(common, args).await,

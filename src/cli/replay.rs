@@ -1,13 +1,9 @@
 //! `purser replay`
 
-use std::io::IsTerminal;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::args::{Common, Replay};
+use super::clock::wall_clock;
 use super::failure::Failure;
-use crate::adapters::files::Progress;
+use super::progress::Bar;
 use crate::jobs::data::DataFolder;
 use crate::jobs::replay::{self, replay};
 
@@ -24,6 +20,7 @@ pub(super) async fn run(common: &Common, args: Replay) -> Result<(), Failure> {
             prices: args.prices.clone(),
             file,
             source: args.source.clone(),
+            wall_clock: wall_clock(),
         };
         let replayed = replay(job, |progress| bar.follow(progress)).await;
         bar.end();
@@ -41,43 +38,4 @@ pub(super) async fn run(common: &Common, args: Replay) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// A progress bar on a terminal, nothing elsewhere.
-struct Bar {
-    bar: ProgressBar,
-}
-
-impl Bar {
-    fn new(name: &str) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self {
-                bar: ProgressBar::hidden(),
-            };
-        }
-        let bar = ProgressBar::no_length();
-        bar.set_message(name.to_owned());
-        Self { bar }
-    }
-
-    fn follow(&self, progress: Progress) {
-        if let Some(size) = progress.size {
-            self.bar.set_length(size);
-            let style = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                self.bar.set_style(style);
-            }
-        }
-        let bar = self.bar.clone();
-        tokio::spawn(async move {
-            while !bar.is_finished() {
-                bar.set_position(progress.bytes());
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }

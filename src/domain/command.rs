@@ -7,10 +7,10 @@
 
 use thiserror::Error;
 
-use super::decimal::{quantity_from_json, scaled_from_plain};
+use super::decimal::scaled_from_plain;
 use super::event::{Members, Value};
 use super::rfc3339;
-use super::units::{Credits, MICROS, Money, Timestamp};
+use super::units::{Credits, Money, Timestamp};
 use super::wallet::{Basis, BurnOrder};
 
 /// Events whose type begins so are commands.
@@ -21,6 +21,9 @@ pub const GRANTED: &str = "purser.wallet.granted";
 /// All grants of a wallet but its pools hold less than this together: with a pool they fit the
 /// ledger's `decimal(18,6)`.
 pub const GRANTED_MAX: Credits = Credits::new(499_999_999_999_999_999);
+
+/// A column of `decimal(18, …)` holds fewer units.
+const UNITS_BOUND: i128 = 10_i128.pow(18);
 
 /// What a command lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -202,12 +205,7 @@ fn integer(data: &Members<'_>, member: &str) -> Result<Option<i32>, ()> {
                 Some(magnitude) => (-1, magnitude),
                 None => (1, text),
             };
-            let micros = quantity_from_json(magnitude).map_err(drop)?.get();
-            let whole = if micros % MICROS == 0 {
-                sign * micros / MICROS
-            } else {
-                i64::MAX
-            };
+            let whole = sign * exact_from_json(magnitude, 0).ok_or(())?;
             i32::try_from(whole).map(Some).map_err(drop)
         }
         Some(_) => Err(()),
@@ -219,19 +217,26 @@ fn decimal(data: &Members<'_>, member: &str, places: u32) -> Result<Option<i128>
     match given(data, member) {
         None => Ok(None),
         Some(Value::Text(text)) => scaled_from_plain(text, places).map(Some).map_err(drop),
-        Some(Value::Number(text)) if text.contains(['e', 'E']) => {
-            let micros = quantity_from_json(text).map_err(drop)?;
-            Ok(Some(i128::from(micros.get()) * 10_i128.pow(places - 6)))
-        }
-        Some(Value::Number(text)) => {
-            let digits = if text.contains('.') {
-                text.trim_end_matches('0')
-            } else {
-                text
-            };
-            let digits = digits.trim_end_matches('.');
-            scaled_from_plain(digits, places).map(Some).map_err(drop)
-        }
+        Some(Value::Number(text)) => exact_from_json(text, places).map(Some).ok_or(()),
         Some(_) => Err(()),
     }
+}
+
+/// A JSON number in units of 10^-`places`; `None` when it is negative, has more places, or comes
+/// to 10^18 units or more. Nothing is rounded: a command is refused rather than changed.
+fn exact_from_json(text: &str, places: u32) -> Option<i128> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let zeros = i64::try_from(digits.len() - significant.len()).ok()?;
+    let behind_point = i64::try_from(fraction.len()).ok()?;
+    let exponent = i64::from(exponent.parse::<i32>().ok()?);
+    let power = u32::try_from(exponent + zeros - behind_point + i64::from(places)).ok()?;
+    let significant = i128::from(significant.parse::<u64>().ok()?);
+    let units = significant.checked_mul(10_i128.checked_pow(power)?)?;
+    (units < UNITS_BOUND).then_some(units)
 }

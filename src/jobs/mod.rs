@@ -1,10 +1,13 @@
 //! What Purser does, job by job: wiring and order, no sums.
 
+pub mod alert_event;
 pub mod batches;
 pub mod data;
 pub mod demo_events;
 pub mod prices;
+pub mod publish;
 pub mod replay;
+pub mod run;
 pub mod shard;
 pub mod sql;
 pub mod writer;

@@ -8,11 +8,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::batches::{Batches, WriterGone};
 use super::data::DataFolder;
-use super::shard::{AttachedShard, LastMessage, ShardError, attach};
+use super::shard::{AttachedShard, LastMessage, ShardError, attach, is_stream};
 use super::writer::{Writer, WriterError};
 use crate::adapters::cloudevents::{Decoder, EVENT_BYTES_MAX, lines};
 use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
@@ -21,7 +21,6 @@ use crate::domain::customer::Shard;
 use crate::domain::engine::{Arrival, Engine, Message};
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
-use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
 
 /// Blocks that are read ahead.
@@ -38,6 +37,8 @@ pub struct Replay {
     pub file: PathBuf,
     /// The ledger's `source`; by default `file:` and the file's name.
     pub source: Option<String>,
+    /// The machine's time: how far a line's time can move the shard's now.
+    pub wall_clock: Timestamp,
 }
 
 /// What a replay did.
@@ -124,7 +125,7 @@ fn feed(
         source: &source,
         last: &last,
         known,
-        wall_clock: wall_clock(),
+        wall_clock: job.wall_clock,
         decoder: Decoder::default(),
         line: 0,
         alerts: Vec::new(),
@@ -263,14 +264,6 @@ fn read_ahead(mut reader: LineReader) -> Receiver<Result<Block, FileError>> {
     waiting
 }
 
-/// The instant that the machine's clock shows.
-pub fn wall_clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::new(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
 /// The ledger's name for a file.
 fn source_of(file: &Path) -> String {
     let name = file
@@ -283,10 +276,4 @@ fn source_of(file: &Path) -> String {
         name
     };
     format!("file:{name}")
-}
-
-/// Whether a source is a stream: its name, `@`, and when it was made.
-fn is_stream(source: &str) -> bool {
-    let made = source.rsplit_once('@').map(|(_, made)| made);
-    made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
 }

@@ -17,6 +17,7 @@ use crate::domain::customer::Shard;
 use crate::domain::engine::{Engine, RestoreError};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody};
 use crate::domain::event::{Members, Reading};
+use crate::domain::rfc3339;
 
 /// Why a shard can't be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,7 @@ pub enum ShardError {
 
 /// A ledger and the engine that its rows lead to.
 pub struct AttachedShard {
+    shard: u32,
     ledger: Ledger,
     engine: Engine,
     /// All sources that the ledger has rows of.
@@ -126,6 +128,7 @@ pub async fn attach(
         "attached"
     );
     Ok(AttachedShard {
+        shard: shard.index,
         ledger,
         engine,
         sources,
@@ -134,10 +137,31 @@ pub async fn attach(
 }
 
 impl AttachedShard {
+    /// What the ledger tells of the last message of the source that was asked for.
+    pub fn last(&self) -> &LastMessage {
+        &self.last
+    }
+
+    /// The last seq of `source` that the ledger has rows of.
+    ///
+    /// # Errors
+    ///
+    /// The ledger's log can't be read.
+    pub async fn position(&self, source: &str) -> Result<Option<i64>, ShardError> {
+        let position = self.ledger.position(self.shard, source).await;
+        Ok(position.map_err(DataError::from)?)
+    }
+
     /// The ledger, the engine, and what the ledger tells of the source's last message.
     pub fn into_parts(self) -> (Ledger, Engine, LastMessage) {
         (self.ledger, self.engine, self.last)
     }
+}
+
+/// Whether a source is a stream: its name, `@`, and when it was made.
+pub fn is_stream(source: &str) -> bool {
+    let made = source.rsplit_once('@').map(|(_, made)| made);
+    made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
 }
 
 impl LastMessage {

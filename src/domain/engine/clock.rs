@@ -13,6 +13,7 @@ use crate::domain::entry::{GrantId, Kind, Sink};
 use crate::domain::event::Members;
 use crate::domain::timers::{Timer, TimerKind};
 use crate::domain::units::{Credits, Day, Timestamp};
+use crate::domain::wallet::Grant;
 
 /// Timers that may write rows before one message, so that a month's end does not hold up events.
 const TIMERS_BEFORE_MESSAGE: u32 = 4_096;
@@ -97,7 +98,7 @@ impl Engine {
         match timer.kind {
             TimerKind::PeriodEnd => self.end_period(place, timer.due, &mut origin, sink),
             TimerKind::PeriodClose | TimerKind::GrantExpiry => {
-                while let Some((grant, remaining)) = self.due_grant(place, timer) {
+                if let Some((grant, remaining)) = self.due_grant(place, timer) {
                     self.expire(place, (&grant.id(), remaining), &mut origin, sink);
                 }
             }
@@ -124,7 +125,8 @@ impl Engine {
         self.alert(place, reached, origin, sink);
     }
 
-    /// A grant of the wallet that ends by this timer, and what remains in it.
+    /// The grant of the wallet that ends by this timer, and what remains in it. Each grant has a
+    /// timer of its own; of those that end at one instant the lowest id goes first.
     fn due_grant(&self, place: u32, timer: &Timer) -> Option<(DueGrant, Credits)> {
         let wallet = self.wallets.at(place);
         if timer.kind == TimerKind::PeriodClose {
@@ -134,11 +136,12 @@ impl Engine {
                 .find(|ended| ended.closes_at == timer.due)?;
             return Some((DueGrant::Pool(ended.start), ended.remaining));
         }
-        let expires = |due| due == Some(timer.due);
+        let ending = |grant: &&Grant| grant.order.expires_at == Some(timer.due);
         let grant = wallet
             .grants
             .iter()
-            .find(|grant| expires(grant.order.expires_at))?;
+            .filter(ending)
+            .min_by(|grant, other| grant.id.cmp(&other.id))?;
         Some((DueGrant::Named(Arc::clone(&grant.id)), grant.remaining))
     }
 

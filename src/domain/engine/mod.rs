@@ -204,6 +204,9 @@ impl Engine {
             }
             self.fire_due(message, sink);
         }
+        if let Some(customer) = customer {
+            self.fire_own(customer, message, sink);
+        }
         let now = self.now.unwrap_or(Timestamp::EPOCH);
         let mut origin = Origin::event(message, idx, now);
         self.record_versions(&mut origin, sink);
@@ -263,7 +266,6 @@ impl Engine {
         if used_at < now.plus(-rules.window) {
             return Err(Reason::TooOld);
         }
-        self.fire_own(customer, message, sink);
         let payload = (event.event_type, event.data);
         let identity = self
             .filter

@@ -16,7 +16,7 @@ use crate::domain::duplicates::Occupied;
 use crate::domain::entry::{Entry, Kind, Payload};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
-use crate::domain::units::Credits;
+use crate::domain::units::{Credits, Timestamp};
 
 /// The ledger and what it needs do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,7 +65,7 @@ impl Engine {
             self.recorded_versions
                 .push(row.price_version.unwrap_or_default().to_owned());
         }
-        if row.received_at > crate::domain::units::Timestamp::EPOCH {
+        if row.received_at != Timestamp::EPOCH {
             self.now = Some(
                 self.now
                     .map_or(row.received_at, |now| now.max(row.received_at)),

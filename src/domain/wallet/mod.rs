@@ -198,8 +198,10 @@ impl Wallet {
         self.current.remaining = Credits::new(self.current.remaining.get() + pool.get());
     }
 
-    /// Applies a grant that is no pool.
+    /// Applies a grant that is no pool. One that has its id is spent and expired: no row told of
+    /// its end, so a wallet that came back from rows may still have it.
     pub fn apply_grant(&mut self, grant: Grant) {
+        self.grants.retain(|other| other.id != grant.id);
         let at = self.grants.partition_point(|other| {
             let order = other.order.compare(&grant.order);
             order.then_with(|| other.id.cmp(&grant.id)) == Ordering::Less

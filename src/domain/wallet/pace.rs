@@ -82,6 +82,11 @@ impl DailyUse {
 }
 
 impl Pace {
+    /// Credits a day, rounded down to the microcredit.
+    pub fn per_day(self) -> Credits {
+        Credits::new(self.charged.get() / i64::from(self.days))
+    }
+
     /// Credits that the whole minutes from `now` until midnight before `end` take at this pace,
     /// rounded down to the microcredit.
     pub fn use_until(self, now: Timestamp, end: Day) -> Credits {

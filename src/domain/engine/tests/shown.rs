@@ -2,7 +2,7 @@
 //!
 //! A row reads: `timer:` when one brought it, kind, customer if not the line's own, period,
 //! `late`, quantity and unit, `charge=`, the grant and what it gained or lost (`overage`: none
-//! paid), `left=` the balance, amount and currency, reason. `show …` adds more columns.
+//! paid), `left=` the balance, amount and currency, reason, or the price version that begins. `show …` adds more columns.
 
 use super::line::{Body, Line};
 use crate::domain::entry::{Entry, GrantId, Kind, Payload, RawBody};
@@ -57,6 +57,7 @@ pub(super) fn shown(row: &Entry<'_>, line: &Line<'_>, show: &[&str]) -> String {
             .map(|amount| format!("{} {}", short(amount), row.currency.unwrap_or_default())),
     );
     tell(row.reason.map(|reason| reason.to_string()));
+    tell((row.kind == Kind::Prices).then(|| row.price_version.unwrap_or("?").to_owned()));
     for column in show.iter().flat_map(|line| line.split_whitespace()) {
         tell(more(row, column));
     }

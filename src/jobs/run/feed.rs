@@ -1,0 +1,199 @@
+//! The engine's thread of a worker: messages → rows and alerts.
+//!
+//! Owns taking messages apart, sending alerts at once, and when a batch is cut. Leaves decisions
+//! to `domain::engine`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::{Ran, RunError};
+use crate::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
+use crate::adapters::jetstream::{self, AlertSender, Message, worth_sending};
+use crate::domain::engine::{self, Arrival, Engine, Subject, WALL_CLOCK_SLACK};
+use crate::domain::entry::RawBody;
+use crate::domain::event::Reading;
+use crate::domain::units::Timestamp;
+use crate::jobs::alert_event::cloud_event;
+use crate::jobs::batches::{Batches, WriterGone};
+use crate::jobs::prices;
+use crate::jobs::shard::{LastMessage, ShardError};
+use crate::jobs::writer::{Writer, WriterError};
+
+/// How often the worker tells of its progress and looks for new price versions.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// What the thread works with.
+pub(super) struct Feed {
+    pub(super) source: String,
+    /// The folder of price versions.
+    pub(super) prices: PathBuf,
+    pub(super) engine: Engine,
+    pub(super) commit_interval: Duration,
+    pub(super) clock: fn() -> Timestamp,
+    pub(super) alerts: AlertGate,
+}
+
+/// Sends alerts, but for those that are too old to be sent once only.
+pub(super) struct AlertGate {
+    pub(super) sender: AlertSender,
+    /// How long the alert stream keeps an alert.
+    pub(super) age_max: Option<Duration>,
+}
+
+impl Feed {
+    /// Works until no more messages come, then commits the rest.
+    pub(super) fn run(
+        mut self,
+        writer: Writer,
+        messages: mpsc::Receiver<Vec<Message>>,
+    ) -> Result<Ran, RunError> {
+        let shard = writer.shard;
+        let first_entry = self.engine.last_entry();
+        let (work, writer) = writer.start();
+        let mut batches = Batches::new(shard, first_entry, self.commit_interval, work);
+        let fed = self.feed(messages, &mut batches);
+        if fed.is_ok() {
+            batches.seal();
+        }
+        drop(batches);
+        // The writer's error comes first: it is why the engine could not go on.
+        writer.join()?;
+        let messages = fed?;
+        Ok(Ran {
+            messages,
+            entries: self.engine.last_entry() - first_entry,
+        })
+    }
+
+    fn feed(
+        &mut self,
+        mut messages: mpsc::Receiver<Vec<Message>>,
+        batches: &mut Batches,
+    ) -> Result<u64, RunError> {
+        let mut decoder = Decoder::default();
+        let mut handled = 0;
+        let mut round = Instant::now();
+        let mut versions = BTreeSet::new();
+        while let Some(batch) = messages.blocking_recv() {
+            let limit = (self.clock)().plus(WALL_CLOCK_SLACK);
+            for message in &batch {
+                if message.received_at > limit {
+                    let (stream, seq) = (self.source.clone(), message.seq);
+                    return Err(RunError::AheadOfClock { stream, seq });
+                }
+                self.message(message, &mut decoder, batches)?;
+            }
+            handled += batch.len() as u64;
+            let now = Instant::now();
+            if batches.due().is_some_and(|due| due <= now) {
+                batches.seal();
+            }
+            if now.duration_since(round) >= ROUND {
+                round = now;
+                tracing::info!(
+                    messages = handled,
+                    entries = self.engine.last_entry(),
+                    "working"
+                );
+                self.look_for_prices(&mut versions)?;
+            }
+        }
+        Ok(handled)
+    }
+
+    fn message(
+        &mut self,
+        message: &Message,
+        decoder: &mut Decoder,
+        batches: &mut Batches,
+    ) -> Result<(), RunError> {
+        let seq = message.seq.cast_signed();
+        let subject = Subject::parse(message.subject.as_str());
+        let arrival = Arrival::Broker {
+            received_at: message.received_at,
+            subject,
+        };
+        let place = engine::Message {
+            source: &self.source,
+            seq,
+            arrival,
+        };
+        self.engine.begin(&place, batches);
+        each_reading(message, decoder, |idx, reading, raw| {
+            self.engine.event(&place, idx, (reading, raw), batches);
+        });
+        for alert in self.engine.alerts.drain(..) {
+            self.alerts.send(&alert, (self.clock)())?;
+        }
+        crate::jobs::log_bad_commands(&mut self.engine, &self.source);
+        // The writer's own error says why it has gone; this one is not seen.
+        batches
+            .after_message()
+            .map_err(|WriterGone| RunError::Panicked)
+    }
+
+    /// Takes over versions that were published since.
+    fn look_for_prices(&mut self, known: &mut BTreeSet<String>) -> Result<(), RunError> {
+        let book = prices::load_folder(&self.prices)?;
+        let versions: BTreeSet<_> = book.tables().iter().map(|t| t.version.clone()).collect();
+        if *known != versions {
+            self.engine.set_book(book)?;
+            *known = versions;
+        }
+        Ok(())
+    }
+}
+
+impl AlertGate {
+    fn send(&self, alert: &crate::domain::alert::Alert, now: Timestamp) -> Result<(), RunError> {
+        if !worth_sending(alert.at, now, self.age_max) {
+            return Ok(());
+        }
+        let outgoing = jetstream::Alert {
+            customer: alert.customer.clone(),
+            kind: "used".to_owned(),
+            id: alert.id.clone(),
+            payload: cloud_event(alert).into(),
+        };
+        let sent = self.sender.send_blocking(outgoing);
+        sent.map_err(|closed| WriterError::Alerts(closed).into())
+    }
+}
+
+/// Compares a message with what the ledger tells of it.
+pub(super) fn check_message(
+    source: &str,
+    message: &Message,
+    known: &LastMessage,
+) -> Result<(), ShardError> {
+    let mut outcome = Ok(());
+    each_reading(message, &mut Decoder::default(), |idx, reading, raw| {
+        if outcome.is_ok() {
+            outcome = known.check(source, (idx, reading, raw));
+        }
+    });
+    outcome
+}
+
+/// Reads each event of a message.
+fn each_reading(
+    message: &Message,
+    decoder: &mut Decoder,
+    mut handle: impl FnMut(i32, &Reading<'_>, RawBody<'_>),
+) {
+    let content = ContentType::from_header(message.content_type.as_deref());
+    let mut idx = 0;
+    each_event(&message.payload, content, |piece| {
+        match piece {
+            Piece::Event(bytes) => {
+                let reading = decoder.read(bytes);
+                handle(idx, &reading, RawBody::of(&reading, bytes));
+            }
+            Piece::Nothing(bytes) => handle(idx, &Reading::Empty, RawBody::whole(bytes)),
+        }
+        idx += 1;
+    });
+}
