@@ -255,29 +255,3 @@ async fn one_message_comes_at_once() {
         delays[100]
     );
 }
-
-/// Prints how fast; run it with `--release --ignored --nocapture`.
-#[ignore = "a measurement"]
-#[tokio::test]
-async fn how_fast_messages_come_in() {
-    let server = NatsServer::start();
-    let connection = connect(&server).await;
-    let stream = usage_stream(&connection).await;
-    publish_all(&connection, 1..2_000_001, 245).await;
-    for _ in 0..3 {
-        let mut receiver = Receiver::new(connection.clone(), stream.clone(), 1);
-        let (mut next, mut batches, begun) = (1, 0, Instant::now());
-        while next <= 2_000_000 {
-            let messages = receiver.next_batch(Duration::from_secs(1)).await.unwrap();
-            next += messages.len() as u64;
-            batches += 1;
-        }
-        let took = begun.elapsed();
-        let rate = 2_000_000.0 / took.as_secs_f64();
-        println!(
-            "{rate:.0} messages/s in {batches} batches, replaced {}",
-            receiver.replaced()
-        );
-        receiver.close().await;
-    }
-}

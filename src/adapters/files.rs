@@ -197,6 +197,7 @@ impl LineReader {
             ends_in_return = part.last().map_or(ends_in_return, |byte| *byte == b'\r');
             if let Some(end) = end {
                 self.rest.drain(..=end);
+                length -= usize::from(ends_in_return);
                 break;
             }
             self.rest.clear();
@@ -204,7 +205,6 @@ impl LineReader {
                 break;
             }
         }
-        length -= usize::from(ends_in_return);
         let number = self.next;
         self.next += 1;
         Ok(Block::Long(LongLine {

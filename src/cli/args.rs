@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
 use crate::adapters::sql::output::Format;
+use crate::jobs::data::{DataError, DataFolder};
 
 /// The credit wallet behind AI products: usage events in, credits, alerts and invoices out.
 ///
@@ -25,14 +26,9 @@ pub struct Args {
 /// What every command takes.
 #[derive(Clone, Debug, Flags)]
 pub(super) struct Common {
-    /// The data folder: the ledger's table and the price versions
-    #[arg(
-        long,
-        global = true,
-        env = "PURSER_DATA",
-        default_value = "./purser-data"
-    )]
-    pub(super) data: String,
+    /// The data folder: the ledger's table and the price versions [default: ./purser-data]
+    #[arg(long, global = true, env = "PURSER_DATA")]
+    pub(super) data: Option<String>,
     /// How logs are written to standard error
     #[arg(
         long,
@@ -53,8 +49,21 @@ pub(super) enum LogFormat {
     Json,
 }
 
+impl Common {
+    /// The data folder that was named, or the default one.
+    ///
+    /// # Errors
+    ///
+    /// It is not on a local disk.
+    pub(super) fn folder(&self) -> Result<DataFolder, DataError> {
+        DataFolder::new(self.data.as_deref().unwrap_or("./purser-data"))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Shows the whole story on made-up events, without a broker: prices, wallets, alerts, an invoice
+    Demo(Demo),
     /// Feeds events from NDJSON files (plain, .gz, .zst) or standard input into the ledger
     Replay(Replay),
     /// Runs the worker: from a NATS JetStream stream into the ledger
@@ -72,6 +81,16 @@ pub(super) enum Command {
     /// Checks price files, or puts versions in force
     #[command(subcommand)]
     Prices(Prices),
+}
+
+/// Replays one month of made-up usage of eight customers and prints what became of it.
+///
+/// Works in a fresh temporary folder, or in --data, and leaves it there to go on with SQL.
+#[derive(Debug, Flags)]
+pub(super) struct Demo {
+    /// Another folder of price files than the demo's own
+    #[arg(long, env = "PURSER_PRICES")]
+    pub(super) prices: Option<PathBuf>,
 }
 
 /// Feeds events from files into the ledger, by the same engine that `run` uses.

@@ -10,6 +10,7 @@
 mod args;
 mod balance;
 mod clock;
+mod demo;
 mod failure;
 mod invoice;
 mod logging;
@@ -41,6 +42,7 @@ pub fn run(args: Args) -> ExitCode {
     let common = &args.common;
     let outcome = runtime.block_on(async {
         match args.command {
+            Command::Demo(args) => demo::run(common, args).await,
             Command::Replay(args) => replay::run(common, args).await,
             Command::Run(args) => run::run(common, args).await,
             Command::Publish(args) => publish::run(common, args).await,

@@ -3,7 +3,6 @@
 use super::args::{Common, Prices};
 use super::failure::Failure;
 use crate::domain::rfc3339;
-use crate::jobs::data::DataFolder;
 use crate::jobs::prices::{self, PricesError};
 
 pub(super) async fn run(common: &Common, args: Prices) -> Result<(), Failure> {
@@ -24,7 +23,7 @@ pub(super) async fn run(common: &Common, args: Prices) -> Result<(), Failure> {
             Err(error) => Err(error.into()),
         },
         Prices::Publish { folder } => {
-            let data = DataFolder::new(&common.data)?;
+            let data = common.folder()?;
             let published = prices::publish(&folder, &data.prices(), data.now().await?)?;
             for version in &published.new {
                 println!("{version}: published");

@@ -9,7 +9,6 @@ use super::args::{Common, OutputFormat, Query};
 use super::failure::Failure;
 use crate::adapters::sql::output::{OutputError, write};
 use crate::adapters::sql::session::{Limits, Session};
-use crate::jobs::data::DataFolder;
 use crate::jobs::sql;
 
 pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
@@ -22,7 +21,7 @@ pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
     let limits = Limits {
         memory_bytes_max: args.memory_mib.map(|mib| mib << 20),
     };
-    let session = sql::open(&DataFolder::new(&common.data)?, &limits).await?;
+    let session = sql::open(&common.folder()?, &limits).await?;
     print(&session, &text, &args.params, args.format.format).await?;
     Ok(())
 }
@@ -32,7 +31,7 @@ pub(super) async fn session(common: &Common) -> Result<Session, Failure> {
     let limits = Limits {
         memory_bytes_max: None,
     };
-    Ok(sql::open(&DataFolder::new(&common.data)?, &limits).await?)
+    Ok(sql::open(&common.folder()?, &limits).await?)
 }
 
 /// Prints the answer of a statement; gives the number of its rows.

@@ -4,14 +4,13 @@ use super::args::{Common, Replay};
 use super::clock::wall_clock;
 use super::failure::Failure;
 use super::progress::Bar;
-use crate::jobs::data::DataFolder;
 use crate::jobs::replay::{self, replay};
 
 pub(super) async fn run(common: &Common, args: Replay) -> Result<(), Failure> {
     if args.source.is_some() && args.files.len() > 1 {
         return Err(anyhow::anyhow!("--source names one file: replay them one by one").into());
     }
-    let data = DataFolder::new(&common.data)?;
+    let data = common.folder()?;
     for file in args.files {
         let bar = Bar::new(&file.display().to_string());
         let job = replay::Replay {

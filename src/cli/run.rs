@@ -8,7 +8,6 @@ use super::args::{Common, Run};
 use super::clock::wall_clock;
 use super::failure::{Failure, UNABLE};
 use super::nats::access;
-use crate::jobs::data::DataFolder;
 use crate::jobs::run::{self, run as work};
 
 pub(super) async fn run(common: &Common, args: Run) -> Result<(), Failure> {
@@ -17,7 +16,7 @@ pub(super) async fn run(common: &Common, args: Run) -> Result<(), Failure> {
         signal(SignalKind::interrupt())?,
     );
     let job = run::Run {
-        data: DataFolder::new(&common.data)?,
+        data: common.folder()?,
         shard: args.shard.shards,
         prices: args.prices,
         access: access(&args.nats, "purser run"),

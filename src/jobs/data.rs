@@ -42,6 +42,8 @@ impl DataFolder {
         let path = url
             .to_file_path()
             .map_err(|()| DataError::NotLocal(url.clone()))?;
+        // Without the slash that the URL of a folder ends in.
+        let path = path.components().collect();
         Ok(Self { path, url })
     }
 

@@ -63,11 +63,14 @@ pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnM
     }
 }
 
-/// The lines of `body`: each ends at `\n`, and one `\r` before it is dropped.
+/// The lines of `body`: each ends at `\n`, and one `\r` before that is dropped; the last may end
+/// with the body.
 pub fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
-    body.split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    body.split_inclusive(|byte| *byte == b'\n')
+        .map(|line| match line.strip_suffix(b"\n") {
+            Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+            None => line,
+        })
 }
 
 /// The bytes of each element, or `None` when `body` is not one JSON array.
@@ -124,6 +127,7 @@ mod tests {
             ("a\r\nb\n\nc", None, &["a", "b", "", "c"]),
             ("a\n", None, &["a"]),
             ("a\r\r\n", None, &["a\r"]),
+            ("a\r\nb\r", None, &["a", "b\r"]),
             ("\n", ndjson, &[""]),
             ("", None, &[""]),
             ("", batch, &[""]),

@@ -13,7 +13,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
-use crate::domain::price::{Overage, PriceBook};
+use crate::domain::decimal::plain_from_scaled;
+use crate::domain::price::{CREDITS_PLACES, Overage, Price, PriceBook, Shape};
 use crate::domain::units::Money;
 
 /// Digits of a decimal, before and after the point together.
@@ -164,7 +165,7 @@ pub fn price_rows(book: &PriceBook) -> Vec<PriceRow> {
             task: price.task.clone(),
             unit: price.unit.clone(),
             conditions: price.when.to_string(),
-            charge: price.shape.to_string(),
+            charge: charge(price),
             minimum_microcredits: Some(price.minimum.get()).filter(|minimum| *minimum > 0),
             rounding: price.rounding.to_string(),
         })
@@ -188,6 +189,20 @@ pub fn plan_rows(book: &PriceBook) -> Vec<PlanRow> {
         })
     });
     rows.collect()
+}
+
+/// `3 per document`, `0.25 per 1000 input_tokens + 1 per 1000 output_tokens`, in credits.
+fn charge(price: &Price) -> String {
+    match &price.shape {
+        Shape::PerUnit { credits_pico, .. } | Shape::Flat { credits_pico } => {
+            format!(
+                "{} per {}",
+                plain_from_scaled(*credits_pico, CREDITS_PLACES),
+                price.unit
+            )
+        }
+        components => components.to_string(),
+    }
 }
 
 fn alerts(thresholds: &[u8]) -> String {

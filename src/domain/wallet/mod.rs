@@ -288,3 +288,79 @@ pub struct UsageRow<'a> {
 fn less(remaining: Credits, charge: i64) -> Credits {
     Credits::new(remaining.get() - charge)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::price::Overage;
+    use crate::domain::units::Money;
+
+    /// A wallet on thresholds 50, 80 and 100 whose pool holds 100.
+    fn wallet() -> Wallet {
+        let plan = Plan {
+            id: "p".to_owned(),
+            name: "P".to_owned(),
+            fee: Money::ZERO,
+            currency: "USD".to_owned(),
+            pool: Credits::new(100),
+            used_alerts: vec![50, 80, 100],
+            overage: Overage::Block,
+        };
+        let terms = Arc::new(Terms {
+            version: Arc::from("v"),
+            plan,
+        });
+        let (start, end) = (Day::new(10), Day::new(40));
+        let mut wallet = Wallet::open(Arc::from("acme"), 1, start, end, terms);
+        wallet.current.remaining = Credits::new(100);
+        wallet
+    }
+
+    #[test]
+    fn a_threshold_is_newly_reached_once_until_a_row_makes_it_false() {
+        let mut wallet = wallet();
+        for (consumed, balance, newly) in [
+            (0, 0, 0b000), // nothing of nothing
+            (49, 51, 0b000),
+            (50, 50, 0b001),
+            (51, 49, 0b000),
+            (51, 60, 0b000), // false again
+            (80, 20, 0b011),
+            (100, 0, 0b100),
+            (100, 100, 0b000), // 50 still holds
+            (100, 0, 0b110),
+            (i64::MAX, i64::MAX, 0b000),
+        ] {
+            wallet.current.consumed = Credits::new(consumed);
+            let reached = wallet.update_reached(Credits::new(balance));
+            assert_eq!(reached, newly, "{consumed} {balance}");
+        }
+    }
+
+    #[test]
+    fn the_balance_is_that_of_the_current_pool_and_the_grants_alive() {
+        let mut wallet = wallet();
+        for (id, from, until, credits) in [("a", 12, Some(15), 7), ("b", 0, None, 11)] {
+            wallet.apply_grant(Grant {
+                id: Arc::from(id),
+                order: BurnOrder {
+                    priority: 50,
+                    expires_at: until.map(|day| Day::new(day).start()),
+                    basis: Basis::Promotional,
+                    effective_at: Day::new(from).start(),
+                },
+                remaining: Credits::new(credits),
+            });
+        }
+        let just_before = |day| Day::new(day).start().plus(-1);
+        for (at, balance) in [
+            (just_before(12), 111),
+            (Day::new(12).start(), 118),
+            (just_before(15), 118),
+            (Day::new(15).start(), 111),
+        ] {
+            assert_eq!(wallet.balance(at), Credits::new(balance), "{at:?}");
+        }
+        assert_eq!(wallet.granted_remaining(), Credits::new(18));
+    }
+}

@@ -148,3 +148,150 @@ pub struct Spend {
 fn goes_first(pool: &BurnOrder, grant: &BurnOrder) -> bool {
     pool.compare(grant) == Ordering::Less
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::price::{Overage, Plan};
+    use crate::domain::units::Money;
+    use crate::domain::wallet::{Basis, EndedPeriod, Grant};
+
+    /// Opened on day 10; `[10, 40)` has ended with 5 left, `[40, 70)` is current with 20.
+    /// Grants are `id basis priority from-until left`, `-` in place of the default.
+    fn wallet(grants: &str) -> Wallet {
+        let plan = Plan {
+            id: "p".to_owned(),
+            name: "P".to_owned(),
+            fee: Money::ZERO,
+            currency: "USD".to_owned(),
+            pool: Credits::ZERO,
+            used_alerts: Vec::new(),
+            overage: Overage::Block,
+        };
+        let terms = Arc::new(Terms {
+            version: Arc::from("v"),
+            plan,
+        });
+        let (start, end) = (Day::new(40), Day::new(70));
+        let mut wallet = Wallet::open(Arc::from("acme"), 1, start, end, Arc::clone(&terms));
+        wallet.opened = Day::new(10);
+        wallet.current.remaining = Credits::new(20);
+        wallet.ended.push(EndedPeriod {
+            start: Day::new(10),
+            end: start,
+            closes_at: Day::new(41).start(),
+            terms,
+            remaining: Credits::new(5),
+        });
+        for line in grants.lines().filter(|line| !line.trim().is_empty()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [id, basis, priority, alive, left] = words[..] else {
+                panic!("{line}")
+            };
+            let basis = match basis {
+                "promotional" => Basis::Promotional,
+                _ => Basis::Purchased,
+            };
+            let (from, until) = alive.split_once('-').unwrap();
+            let at = |day: &str| day.parse().ok().map(|day| Day::new(day).start());
+            wallet.apply_grant(Grant {
+                id: Arc::from(id),
+                order: BurnOrder {
+                    priority: priority.parse().unwrap_or(basis.default_priority()),
+                    expires_at: at(until),
+                    basis,
+                    effective_at: at(from).unwrap(),
+                },
+                remaining: Credits::new(left.parse().unwrap()),
+            });
+        }
+        wallet
+    }
+
+    #[test]
+    fn usage_belongs_to_the_open_period_that_holds_it() {
+        for (used_on, period, late) in [
+            (70, 40, false), // ahead of the next period
+            (69, 40, false),
+            (40, 40, false),
+            (39, 10, true),
+            (10, 10, true),
+            (9, 10, true), // from before the opening
+            (-400, 10, true),
+        ] {
+            let booking = Booking {
+                period: Day::new(period),
+                late,
+            };
+            let used_at = Day::new(used_on).start();
+            assert_eq!(wallet("").book(used_at), booking, "{used_on}");
+        }
+        let mut closed = wallet("");
+        closed.ended.clear();
+        for used_on in [39, 9] {
+            let booking = closed.book(Day::new(used_on).start());
+            assert!(booking.period == Day::new(40) && booking.late, "{used_on}");
+        }
+    }
+
+    /// Rows are `charge used_on now period -> payer left…`, by day.
+    fn check(grants: &str, rows: &str) {
+        let wallet = wallet(grants);
+        let mut legs = Vec::new();
+        for row in rows.lines().filter(|row| !row.trim().is_empty()) {
+            let (given, expected) = row.split_once("->").unwrap();
+            let numbers: Vec<i32> = given
+                .split_whitespace()
+                .map(|n| n.parse().unwrap())
+                .collect();
+            let [charge, used_on, now, period] = numbers[..] else {
+                panic!("{row}")
+            };
+            let spend = Spend {
+                used_at: Day::new(used_on).start(),
+                now: Day::new(now).start(),
+                period: Day::new(period),
+                charge: Credits::new(i64::from(charge)),
+            };
+            wallet.plan_spend(spend, &mut legs);
+            let told = legs.iter().map(|leg| {
+                let payer = match &leg.payer {
+                    Payer::Pool(start) => format!("pool{}", start.get()),
+                    Payer::Grant(id) => id.to_string(),
+                    Payer::Overage => "overage".to_owned(),
+                };
+                format!("{payer} {}", leg.credits.get())
+            });
+            let told = told.collect::<Vec<_>>().join(", ");
+            assert_eq!(told, expected.trim(), "{row}");
+        }
+    }
+
+    #[test]
+    fn grants_pay_in_burn_down_order_and_the_rest_is_overage() {
+        check(
+            "given promotional - 30-50 3
+             soon  purchased 100 30-60 2
+             never purchased 100 30-   4
+             later promotional - 45-   9",
+            "1  44 44 40 -> given 1
+             3  44 44 40 -> given 3
+             4  44 44 40 -> given 3, soon 1
+             99 44 44 40 -> given 3, soon 2, pool40 20, never 4, overage 70
+             99 44 50 40 -> soon 2, pool40 20, never 4, overage 73
+             99 45 45 40 -> given 3, later 9, soon 2, pool40 20, never 4, overage 61
+             99 44 45 40 -> given 3, soon 2, pool40 20, never 4, overage 70
+             99 45 44 40 -> given 3, soon 2, pool40 20, never 4, overage 70
+             99 39 40 10 -> pool10 5, given 3, soon 2, never 4, overage 85
+             99 29 40 10 -> pool10 5, overage 94
+             0  44 44 40 -> given 0
+             0  44 50 40 -> soon 0
+             0  39 40 10 -> pool10 0",
+        );
+        check(
+            "spent purchased 1 30- 0",
+            "0  44 44 40 -> spent 0
+             20 44 44 40 -> pool40 20",
+        );
+    }
+}

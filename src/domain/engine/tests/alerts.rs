@@ -21,20 +21,27 @@ fn landing_on_a_threshold_fires_it_once_and_several_fire_lowest_first() {
         10-01 00:00 acme usage e1 docs=49.999999
           | prices v1 version=v1 at 1/0/0
           | wallet 10-01 left=0 plan=small version=v1 event=/app/e1/usage at 1/0/1
-          | grant 10-01 pool/10-01 +100 left=100 10 USD plan=small version=v1 event=/app/e1/usage at 1/0/2
-          | usage 10-01 49.999999 docs charge=49.999999 pool/10-01 -49.999999 left=50.000001 plan=small version=v1 event=/app/e1/usage at 1/0/3
+          | grant 10-01 pool/10-01 +100 left=100 10 USD plan=small version=v1 \
+              event=/app/e1/usage at 1/0/2
+          | usage 10-01 49.999999 docs charge=49.999999 pool/10-01 -49.999999 left=50.000001 \
+              plan=small version=v1 event=/app/e1/usage at 1/0/3
         10-01 00:00 acme usage e2 docs=0.000001
-          | usage 10-01 0.000001 docs charge=0.000001 pool/10-01 -0.000001 left=50 plan=small version=v1 event=/app/e2/usage at 2/0/0
+          | usage 10-01 0.000001 docs charge=0.000001 pool/10-01 -0.000001 left=50 plan=small \
+              version=v1 event=/app/e2/usage at 2/0/0
           | alert 10-01 left=50 used 50 plan=small version=v1 event=/app/e2/usage at 2/0/1
         10-01 00:00 acme usage e3 docs=1             // not again
-          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=49 plan=small version=v1 event=/app/e3/usage at 3/0/0
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=49 plan=small version=v1 \
+              event=/app/e3/usage at 3/0/0
         10-01 00:00 acme usage e4 docs=60
-          | usage 10-01 60 docs charge=49 pool/10-01 -49 left=0 plan=small version=v1 event=/app/e4/usage at 4/0/0
-          | usage 10-01 charge=11 overage left=0 5.5 USD plan=small version=v1 event=/app/e4/usage at 4/0/1
+          | usage 10-01 60 docs charge=49 pool/10-01 -49 left=0 plan=small version=v1 \
+              event=/app/e4/usage at 4/0/0
+          | usage 10-01 charge=11 overage left=0 5.5 USD plan=small version=v1 \
+              event=/app/e4/usage at 4/0/1
           | alert 10-01 left=0 used 80 plan=small version=v1 event=/app/e4/usage at 4/0/2
           | alert 10-01 left=0 used 100 plan=small version=v1 event=/app/e4/usage at 4/0/3
         10-01 00:00 acme usage e5 docs=1
-          | usage 10-01 1 docs charge=1 overage left=0 0.5 USD plan=small version=v1 event=/app/e5/usage at 5/0/0
+          | usage 10-01 1 docs charge=1 overage left=0 0.5 USD plan=small version=v1 \
+              event=/app/e5/usage at 5/0/0
         ",
     );
 }
@@ -76,16 +83,19 @@ fn an_expiring_grant_can_cross_a_threshold() {
         10-01 00:00 acme open o plan=small
           | prices v1 at 1/0/0
           | wallet 10-01 left=0 event=/app/o/purser.wallet.opened used=10-01T00:00 at 1/0/1
-          | grant 10-01 pool/10-01 +100 left=100 10 USD event=/app/o/purser.wallet.opened used=10-01T00:00 at 1/0/2
+          | grant 10-01 pool/10-01 +100 left=100 10 USD event=/app/o/purser.wallet.opened \
+              used=10-01T00:00 at 1/0/2
         10-01 00:00 acme grant g credits=20 basis=purchased expires_at=2026-10-05T00:00:00Z
-          | grant 10-01 /app/g +20 left=120 event=/app/g/purser.wallet.granted used=10-01T00:00 at 2/0/0
+          | grant 10-01 /app/g +20 left=120 event=/app/g/purser.wallet.granted used=10-01T00:00 \
+              at 2/0/0
         10-01 00:00 acme usage e1 docs=55
-          | usage 10-01 55 docs charge=55 pool/10-01 -55 left=65 event=/app/e1/usage used=10-01T00:00 at 3/0/0
+          | usage 10-01 55 docs charge=55 pool/10-01 -55 left=65 event=/app/e1/usage \
+              used=10-01T00:00 at 3/0/0
         10-06 00:00 bob never e1
           | timer: expire (acme) 10-01 /app/g -20 left=45 at 4/-1/0
           | timer: alert (acme) 10-01 left=45 used 50 at 4/-1/1
           | rejected no_price event=/app/e1/never used=10-06T00:00 at 4/0/0
-        "
+        ",
     );
 }
 

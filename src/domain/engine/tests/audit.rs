@@ -124,7 +124,10 @@ impl<'r> Account<'r> {
             expired: 0,
         };
         let before = self.grants.insert(row.grant_id.unwrap(), told);
-        assert!(before.is_none_or(|told| told.remaining() == 0), "granted twice: {row:?}");
+        assert!(
+            before.is_none_or(|told| told.remaining() == 0),
+            "granted twice: {row:?}"
+        );
     }
 
     /// Of the grants effective at `as_of`.

@@ -105,18 +105,27 @@ fn at_most_4096_timers_fire_before_a_message_but_a_wallets_own_always() {
         version v2 from=2026-11-01";
     let told = rows(prices, &text);
     let ends = |seq, idx| {
-        let of = told.iter().filter(move |row| (row.seq, row.idx) == (seq, idx));
-        of.map(|row| (row.kind, row.customer.unwrap_or("-"))).collect::<Vec<_>>()
+        let of = told
+            .iter()
+            .filter(move |row| (row.seq, row.idx) == (seq, idx));
+        of.map(|row| (row.kind, row.customer.unwrap_or("-")))
+            .collect::<Vec<_>>()
     };
     // `a` and c0000 to c4094 are 4,096; then the wallet of the event, even of one that is refused.
     let first = ends(2, -1);
     assert_eq!(first.len(), 4_097);
-    assert_eq!(first[4_095..], [(Kind::Grant, "c4094"), (Kind::Grant, "c4099")]);
+    assert_eq!(
+        first[4_095..],
+        [(Kind::Grant, "c4094"), (Kind::Grant, "c4099")]
+    );
     assert_eq!(ends(2, 0), [(Kind::Prices, "-"), (Kind::Rejected, "c4099")]);
     let timers_come_first = told.iter().rposition(|row| row.idx == -1 && row.seq == 2)
         < told.iter().position(|row| row.idx == 0 && row.seq == 2);
     assert!(timers_come_first);
-    let left: Vec<_> = ends(3, -1).iter().map(|(_, name)| name.to_string()).collect();
+    let left: Vec<_> = ends(3, -1)
+        .iter()
+        .map(|(_, name)| name.to_string())
+        .collect();
     assert_eq!(left, ["c4095", "c4096", "c4097", "c4098"]);
     assert_eq!(ends(3, 0), [(Kind::Usage, "c4098")]);
     assert_eq!(ends(4, -1), []);
@@ -133,6 +142,10 @@ fn each_grant_that_ends_is_a_timer_of_its_own() {
     text.push_str("10-02 00:00 @usage.bob bob usage e1 docs=1\n");
     text.push_str("10-02 00:00 @usage.bob bob usage e2 docs=1\n");
     let told = rows(PRICES, &text);
-    let expired = |seq| told.iter().filter(|row| (row.seq, row.kind) == (seq, Kind::Expire)).count();
+    let expired = |seq| {
+        told.iter()
+            .filter(|row| (row.seq, row.kind) == (seq, Kind::Expire))
+            .count()
+    };
     assert_eq!((expired(2), expired(3)), (4_096, 1));
 }

@@ -17,7 +17,8 @@ fn promotions_pay_before_the_pool_and_purchases_after_it() {
         10-01 00:00 acme grant given credits=20 basis=promotional
           | grant 10-01 /app/given +20 left=150
         10-02 00:00 acme usage e1 docs=160
-          | usage 10-01 160 docs charge=20 /app/given -20 left=130 task=docs task price=docs version=v1 cost=0
+          | usage 10-01 160 docs charge=20 /app/given -20 left=130 task=docs task price=docs \
+              version=v1 cost=0
           | usage 10-01 charge=100 pool/10-01 -100 left=30 task=docs task price=docs version=v1
           | usage 10-01 charge=30 /app/bought -30 left=0 task=docs task price=docs version=v1
           | usage 10-01 charge=10 overage left=0 task=docs task price=docs version=v1
@@ -39,17 +40,23 @@ fn priority_then_expiry_then_basis_then_start_then_id() {
           | grant 10-10 /app/i +1 left=101
         10-10 00:00 acme grant h credits=1 basis=promotional priority=100
           | grant 10-10 /app/h +1 left=102
-        10-10 00:00 acme grant g credits=1 basis=purchased priority=100 expires_at=2026-11-01T00:00:01Z
+        10-10 00:00 acme grant g credits=1 basis=purchased priority=100 \
+            expires_at=2026-11-01T00:00:01Z
           | grant 10-10 /app/g +1 left=103
-        10-10 00:00 acme grant f credits=1 basis=purchased priority=100 expires_at=2026-11-01T00:00:00Z
+        10-10 00:00 acme grant f credits=1 basis=purchased priority=100 \
+            expires_at=2026-11-01T00:00:00Z
           | grant 10-10 /app/f +1 left=104
-        10-10 00:00 acme grant d credits=1 basis=promotional priority=100 expires_at=2026-11-01T00:00:00Z effective_at=2026-10-09T00:00:00Z
+        10-10 00:00 acme grant d credits=1 basis=promotional priority=100 \
+            expires_at=2026-11-01T00:00:00Z effective_at=2026-10-09T00:00:00Z
           | grant 10-10 /app/d +1 left=105
-        10-10 00:00 acme grant e credits=1 basis=promotional priority=100 expires_at=2026-11-01T00:00:00Z effective_at=2026-10-09T00:00:00Z
+        10-10 00:00 acme grant e credits=1 basis=promotional priority=100 \
+            expires_at=2026-11-01T00:00:00Z effective_at=2026-10-09T00:00:00Z
           | grant 10-10 /app/e +1 left=106
-        10-10 00:00 acme grant z credits=1 basis=promotional priority=100 expires_at=2026-11-01T00:00:00Z effective_at=2026-10-08T00:00:00Z
+        10-10 00:00 acme grant z credits=1 basis=promotional priority=100 \
+            expires_at=2026-11-01T00:00:00Z effective_at=2026-10-08T00:00:00Z
           | grant 10-10 /app/z +1 left=107
-        10-10 00:00 acme grant c credits=1 basis=purchased priority=100 expires_at=2026-10-31T00:00:00Z
+        10-10 00:00 acme grant c credits=1 basis=purchased priority=100 \
+            expires_at=2026-10-31T00:00:00Z
           | grant 10-10 /app/c +1 left=108
         10-10 00:00 acme grant b credits=1 basis=purchased priority=99
           | grant 10-10 /app/b +1 left=109

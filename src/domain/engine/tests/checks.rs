@@ -141,13 +141,15 @@ fn a_rejection_tells_what_is_known_of_the_event() {
         show place received used event data plan version price task cost
         10-01 09:00 acme usage e1 docs=1
           | prices v1 at 1/0/0 received=10-01T09:00 version=v1
-          | rejected unknown_wallet at 1/0/1 received=10-01T09:00 used=10-01T09:00 event=/app/e1/usage raw=[10-01 09:00 acme usage e1 docs=1]
+          | rejected unknown_wallet at 1/0/1 received=10-01T09:00 used=10-01T09:00 \
+              event=/app/e1/usage raw=[10-01 09:00 acme usage e1 docs=1]
         empty
           | rejected empty at 2/0/0 received=10-01T09:00 raw=[empty]
         malformed
           | rejected malformed at 3/0/0 received=10-01T09:00 raw=[malformed]
         10-01 10:00 a.b usage e1 docs=1
-          | rejected bad_customer at 4/0/0 received=10-01T09:00 used=10-01T10:00 event=/app/e1/usage raw=[10-01 10:00 a.b usage e1 docs=1]
+          | rejected bad_customer at 4/0/0 received=10-01T09:00 used=10-01T10:00 \
+              event=/app/e1/usage raw=[10-01 10:00 a.b usage e1 docs=1]
         ",
     );
 }

@@ -17,7 +17,8 @@ fn an_events_time_moves_now_unless_it_lies_beyond_the_wall_clock() {
         10-05 12:05 acme usage e2 docs=1             // five minutes ahead of the wall clock
           | usage 10-01 1 docs charge=1 pool/10-01 -1 left=998 received=10-05T12:05 used=10-05T12:05
         10-05 12:05:00.000001 acme usage e3 docs=1   // beyond it now stays, yet that is near
-          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=997 received=10-05T12:05 used=10-05T12:05:00.000001
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=997 received=10-05T12:05 \
+              used=10-05T12:05:00.000001
         10-05 12:10:00.000001 acme usage e4 docs=1
           | rejected in_future received=10-05T12:05 used=10-05T12:10:00.000001
         10-04 00:00 acme usage e5 docs=1             // out of order: now stays

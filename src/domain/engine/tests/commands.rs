@@ -1,6 +1,7 @@
 //! What a command must say.
 
 use super::{PRICES, prices, story};
+use crate::domain::command::BadCommand;
 use crate::domain::engine::tests::Run;
 use crate::domain::engine::tests::line::Script;
 
@@ -8,7 +9,11 @@ use crate::domain::engine::tests::line::Script;
 fn check(verb: &str, cases: &str) {
     for case in cases.lines().filter(|case| !case.trim().is_empty()) {
         let (data, expected) = case.split_once("->").unwrap();
-        let opened = if verb == "grant" { "10-01 00:00 acme open o plan=small\n" } else { "" };
+        let opened = if verb == "grant" {
+            "10-01 00:00 acme open o plan=small\n"
+        } else {
+            ""
+        };
         let text = format!("{opened}10-01 00:00 acme {verb} c1 {}", data.trim());
         let script = Script::read(&text);
         let mut run = Run::new(script.shard, prices::book(PRICES));
@@ -18,10 +23,26 @@ fn check(verb: &str, cases: &str) {
         let row = run.rows.0.last().unwrap();
         let refused = run.engine.bad_commands.first();
         let became = match refused {
-            Some(refused) => format!("{}: {}", row.reason.unwrap(), refused.fault),
-            None => format!("{} {}", row.kind.name(), row.delta.map_or(String::new(), |d| d.to_string())),
+            Some(refused) => format!("{}: {}", row.reason.unwrap(), lack(&refused.fault)),
+            None => format!(
+                "{} {}",
+                row.kind.name(),
+                row.delta.map_or(String::new(), |d| d.to_string())
+            ),
         };
         assert_eq!(became.trim(), expected.trim(), "{data}");
+    }
+}
+
+/// What a refused command lacks, in a word or two.
+fn lack(fault: &BadCommand) -> String {
+    match fault {
+        BadCommand::Missing(member) => format!("no {member}"),
+        BadCommand::Wrong { member, .. } => (*member).to_owned(),
+        BadCommand::UnknownPlan(_) => "unknown plan".to_owned(),
+        BadCommand::PriceWithoutCurrency => "no currency".to_owned(),
+        BadCommand::NeverAlive => "never alive".to_owned(),
+        BadCommand::GrantIdTaken(_) => "id taken".to_owned(),
     }
 }
 
@@ -35,17 +56,17 @@ fn an_opening_names_a_plan_and_perhaps_a_day() {
         plan=small anchor_day=1.5e1 -> grant 100.000000
         plan=small anchor_day=null  -> grant 100.000000
         plan=null plan=small        -> grant 100.000000
-        plan=small anchor_day=0     -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day=32    -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day=-1    -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day=1.5   -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day=1.0000001 -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day="1"   -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        plan=small anchor_day=1e99  -> bad_command: `anchor_day` must be a whole number, 1 to 31
-        anchor_day=1                -> bad_command: `plan` is missing
-        plan=null                   -> bad_command: `plan` is missing
-        plan=7                      -> bad_command: `plan` must be a string
-        plan=huge                   -> bad_command: there is no plan `huge` in the price table in force
+        plan=small anchor_day=0     -> bad_command: anchor_day
+        plan=small anchor_day=32    -> bad_command: anchor_day
+        plan=small anchor_day=-1    -> bad_command: anchor_day
+        plan=small anchor_day=1.5   -> bad_command: anchor_day
+        plan=small anchor_day=1.0000001 -> bad_command: anchor_day
+        plan=small anchor_day="1"   -> bad_command: anchor_day
+        plan=small anchor_day=1e99  -> bad_command: anchor_day
+        anchor_day=1                -> bad_command: no plan
+        plan=null                   -> bad_command: no plan
+        plan=7                      -> bad_command: plan
+        plan=huge                   -> bad_command: unknown plan
         "#,
     );
 }
@@ -68,28 +89,28 @@ fn a_grant_names_credits_and_basis() {
         basis=purchased credits=5 price=49.99 currency=USD -> grant 5.000000
         basis=purchased credits=5 price=1e-9 currency=USD -> grant 5.000000
         basis=promotional credits=5 price=0 currency=USD -> grant 5.000000
-        credits=5                            -> bad_command: `basis` is missing
-        basis=gift credits=5                 -> bad_command: `basis` must be "purchased" or "promotional"
-        basis=pool credits=5                 -> bad_command: `basis` must be "purchased" or "promotional"
-        basis=purchased                      -> bad_command: `credits` is missing
-        basis=purchased credits=0            -> bad_command: `credits` must be above 0 and below 10^12
-        basis=purchased credits=-5           -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=0.0000001    -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=12.34567891e0 -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=1e12         -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=1e999999999999 -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=true         -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits="5e0"        -> bad_command: `credits` must be a decimal above 0 with at most 6 places, such as "500"
-        basis=purchased credits=5 priority=1.5 -> bad_command: `priority` must be a whole number; lower pays first
-        basis=purchased credits=5 priority=2147483648 -> bad_command: `priority` must be a whole number; lower pays first
-        basis=purchased credits=5 price=5    -> bad_command: `price` needs a `currency`
-        basis=purchased credits=5 price=5 currency=7 -> bad_command: `currency` must be a string
-        basis=purchased credits=5 price=5 currency=usd -> bad_command: `currency` must be three capital letters, such as "USD"
-        basis=purchased credits=5 price=-5 currency=USD -> bad_command: `price` must be a decimal with at most 9 places, such as "49.00"
-        basis=purchased credits=5 price=1000000000 currency=USD -> bad_command: `price` must be a decimal with at most 9 places, such as "49.00"
-        basis=purchased credits=5 expires_at=tomorrow -> bad_command: `expires_at` must be a time with a zone, such as "2026-11-01T00:00:00Z"
-        basis=purchased credits=5 effective_at=7 -> bad_command: `effective_at` must be a string
-        basis=purchased credits=5 expires_at=2026-10-01T00:00:00Z -> bad_command: `expires_at` must lie after `effective_at`
+        credits=5                            -> bad_command: no basis
+        basis=gift credits=5                 -> bad_command: basis
+        basis=pool credits=5                 -> bad_command: basis
+        basis=purchased                      -> bad_command: no credits
+        basis=purchased credits=0            -> bad_command: credits
+        basis=purchased credits=-5           -> bad_command: credits
+        basis=purchased credits=0.0000001    -> bad_command: credits
+        basis=purchased credits=12.34567891e0 -> bad_command: credits
+        basis=purchased credits=1e12         -> bad_command: credits
+        basis=purchased credits=1e999999999999 -> bad_command: credits
+        basis=purchased credits=true         -> bad_command: credits
+        basis=purchased credits="5e0"        -> bad_command: credits
+        basis=purchased credits=5 priority=1.5 -> bad_command: priority
+        basis=purchased credits=5 priority=2147483648 -> bad_command: priority
+        basis=purchased credits=5 price=5    -> bad_command: no currency
+        basis=purchased credits=5 price=5 currency=7 -> bad_command: currency
+        basis=purchased credits=5 price=5 currency=usd -> bad_command: currency
+        basis=purchased credits=5 price=-5 currency=USD -> bad_command: price
+        basis=purchased credits=5 price=1000000000 currency=USD -> bad_command: price
+        basis=purchased credits=5 expires_at=tomorrow -> bad_command: expires_at
+        basis=purchased credits=5 effective_at=7 -> bad_command: effective_at
+        basis=purchased credits=5 expires_at=2026-10-01T00:00:00Z -> bad_command: never alive
         basis=purchased credits=5 expires_at=2026-10-01T00:00:00.000001Z -> grant 5.000000
         "#,
     );

@@ -11,7 +11,8 @@ fn a_grant_is_alive_from_its_start_until_just_before_its_expiry() {
           | prices v1
           | wallet 10-01 left=0
           | grant 10-01 pool/10-01 +100 left=100 10 USD
-        10-01 00:00 @wallet.acme acme grant g credits=50 basis=promotional effective_at=2026-10-05T00:00:00Z expires_at=2026-10-06T00:00:00Z
+        10-01 00:00 @wallet.acme acme grant g credits=50 basis=promotional \
+            effective_at=2026-10-05T00:00:00Z expires_at=2026-10-06T00:00:00Z
           | grant 10-01 /app/g +50 left=100           // not effective yet
         10-04 23:59:59 @usage.acme acme usage e1 docs=1
           | usage 10-01 1 docs charge=1 pool/10-01 -1 left=99
@@ -39,7 +40,8 @@ fn a_grant_may_begin_in_the_past_but_pays_only_what_was_used_since() {
           | prices v1
           | wallet 10-10 left=0
           | grant 10-10 pool/10-10 +100 left=100 10 USD
-        10-10 00:00 @wallet.acme acme grant g credits=50 basis=promotional effective_at=2026-10-05T00:00:00Z
+        10-10 00:00 @wallet.acme acme grant g credits=50 basis=promotional \
+            effective_at=2026-10-05T00:00:00Z
           | grant 10-10 /app/g +50 left=150
         10-10 00:00 @usage.acme used=10-04T23:59 acme usage e1 docs=1
           | usage 10-10 late 1 docs charge=1 pool/10-10 -1 left=149
@@ -59,7 +61,8 @@ fn a_grant_that_is_over_when_it_comes_expires_before_the_next_event() {
           | wallet 10-10 left=0
           | grant 10-10 pool/10-10 +1000 left=1000 99 USD
           | usage 10-10 0 docs charge=0 pool/10-10 0 left=1000
-        10-10 01:00 @wallet.acme acme grant g credits=50 basis=promotional effective_at=2026-10-05T00:00:00Z expires_at=2026-10-06T00:00:00Z
+        10-10 01:00 @wallet.acme acme grant g credits=50 basis=promotional \
+            effective_at=2026-10-05T00:00:00Z expires_at=2026-10-06T00:00:00Z
           | grant 10-10 /app/g +50 left=1000
         + acme grant h credits=50 basis=promotional
           | timer: expire 10-10 /app/g -50 left=1000
@@ -120,10 +123,14 @@ fn the_row_of_a_grant_tells_what_it_was_sold_for() {
         show plan version data event
         10-01 00:00 acme open o plan=small
           | prices v1 version=v1
-          | wallet 10-01 left=0 plan=small version=v1 data=[plan=small] event=/app/o/purser.wallet.opened
-          | grant 10-01 pool/10-01 +100 left=100 10 USD plan=small version=v1 event=/app/o/purser.wallet.opened
-        10-01 00:00 source=shop acme grant 77 credits=500.25 basis=purchased price=49.99 currency=EUR
-          | grant 10-01 shop/77 +500.25 left=600.25 49.99 EUR plan=small data=[credits=500.25 basis=purchased price=49.99 currency=EUR] event=shop/77/purser.wallet.granted
+          | wallet 10-01 left=0 plan=small version=v1 data=[plan=small] \
+              event=/app/o/purser.wallet.opened
+          | grant 10-01 pool/10-01 +100 left=100 10 USD plan=small version=v1 \
+              event=/app/o/purser.wallet.opened
+        10-01 00:00 source=shop acme grant 77 credits=500.25 basis=purchased price=49.99 \
+            currency=EUR
+          | grant 10-01 shop/77 +500.25 left=600.25 49.99 EUR plan=small data=[credits=500.25 \
+              basis=purchased price=49.99 currency=EUR] event=shop/77/purser.wallet.granted
         ",
     );
 }
@@ -137,7 +144,8 @@ fn an_id_is_free_again_when_its_grant_is_spent_and_over() {
           | prices v1
           | wallet 10-01 left=0
           | grant 10-01 pool/10-01 +100 left=100 10 USD
-        10-01 00:00 source=a/b acme grant c credits=5 basis=promotional expires_at=2026-10-02T00:00:00Z
+        10-01 00:00 source=a/b acme grant c credits=5 basis=promotional \
+            expires_at=2026-10-02T00:00:00Z
           | grant 10-01 a/b/c +5 left=105
         10-01 00:00 source=a acme grant b/c credits=7 basis=promotional
           | rejected bad_command

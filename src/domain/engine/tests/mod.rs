@@ -22,6 +22,7 @@ mod overage;
 mod periods;
 mod prices;
 mod properties;
+mod restore;
 mod shown;
 mod versions;
 
@@ -167,7 +168,7 @@ fn story(prices: &str, text: &str) {
     );
 }
 
-/// The rows of a script, once they were found to hold however the script is cut.
+/// The rows of a script, for stories that are too long to be told.
 fn rows(prices: &str, text: &str) -> Vec<Entry<'static>> {
     let script = Script::read(text);
     let mut run = Run::new(script.shard, prices::book(prices));

@@ -12,10 +12,12 @@ fn the_first_usage_opens_a_wallet_on_the_default_plan() {
           | prices v1 at 1/0/0 version=v1
           | wallet 10-15 left=0 at 1/0/1 plan=starter version=v1
           | grant 10-15 pool/10-15 +1000 left=1000 99 USD at 1/0/2 plan=starter version=v1
-          | usage 10-15 3 docs charge=3 pool/10-15 -3 left=997 at 1/0/3 plan=starter version=v1 data=[docs=3]
+          | usage 10-15 3 docs charge=3 pool/10-15 -3 left=997 at 1/0/3 plan=starter version=v1 \
+              data=[docs=3]
         11-15 00:00 acme usage e2 docs=1             // the period ran to that day next month
           | timer: grant 11-15 pool/11-15 +1000 left=1000 99 USD at 2/-1/0 plan=starter version=v1
-          | usage 11-15 1 docs charge=1 pool/11-15 -1 left=999 at 2/0/0 plan=starter version=v1 data=[docs=1]
+          | usage 11-15 1 docs charge=1 pool/11-15 -1 left=999 at 2/0/0 plan=starter version=v1 \
+              data=[docs=1]
         ",
     );
 }

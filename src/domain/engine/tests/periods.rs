@@ -11,14 +11,20 @@ fn a_period_is_named_by_its_start_and_ends_at_midnight() {
         10-15 09:00 acme usage e1 docs=1
           | prices v1 at 1/0/0 received=10-15T09:00 version=v1
           | wallet 10-15 left=0 at 1/0/1 received=10-15T09:00 version=v1 plan=starter
-          | grant 10-15 pool/10-15 +1000 left=1000 99 USD at 1/0/2 received=10-15T09:00 version=v1 plan=starter
-          | usage 10-15 1 docs charge=1 pool/10-15 -1 left=999 at 1/0/3 received=10-15T09:00 version=v1 plan=starter
+          | grant 10-15 pool/10-15 +1000 left=1000 99 USD at 1/0/2 received=10-15T09:00 \
+              version=v1 plan=starter
+          | usage 10-15 1 docs charge=1 pool/10-15 -1 left=999 at 1/0/3 received=10-15T09:00 \
+              version=v1 plan=starter
         11-14 23:59:59.999999 acme usage e2 docs=1
-          | usage 10-15 1 docs charge=1 pool/10-15 -1 left=998 at 2/0/0 received=11-14T23:59:59.999999 version=v1 plan=starter
+          | usage 10-15 1 docs charge=1 pool/10-15 -1 left=998 at 2/0/0 \
+              received=11-14T23:59:59.999999 version=v1 plan=starter
         11-16 09:00 acme usage e3 docs=1
-          | timer: grant 11-15 pool/11-15 +1000 left=1000 99 USD at 3/-1/0 received=11-16T09:00 version=v1 plan=starter
-          | timer: expire 10-15 pool/10-15 -998 left=1000 at 3/-1/1 received=11-16T09:00 plan=starter
-          | usage 11-15 1 docs charge=1 pool/11-15 -1 left=999 at 3/0/0 received=11-16T09:00 version=v1 plan=starter
+          | timer: grant 11-15 pool/11-15 +1000 left=1000 99 USD at 3/-1/0 received=11-16T09:00 \
+              version=v1 plan=starter
+          | timer: expire 10-15 pool/10-15 -998 left=1000 at 3/-1/1 received=11-16T09:00 \
+              plan=starter
+          | usage 11-15 1 docs charge=1 pool/11-15 -1 left=999 at 3/0/0 received=11-16T09:00 \
+              version=v1 plan=starter
         ",
     );
 }
@@ -85,7 +91,7 @@ fn late_usage_draws_its_own_pool_within_the_grace_only() {
           | usage 10-01 late 10 docs charge=10 pool/10-01 -10 left=1000
         11-01 23:59:59.999999 @usage.acme used=10-01T00:00 acme usage e3 docs=10
           | usage 10-01 late 10 docs charge=10 pool/10-01 -10 left=1000
-        11-02 00:00 @usage.acme used=10-31T23:59:59 acme usage e4 docs=10   // end + grace is too late
+        11-02 00:00 @usage.acme used=10-31T23:59:59 acme usage e4 docs=10 // end + grace is too late
           | timer: expire 10-01 pool/10-01 -880 left=1000
           | usage 11-01 late 10 docs charge=10 pool/11-01 -10 left=990
         11-02 00:00 @usage.acme used=11-01T00:00 acme usage e5 docs=10

@@ -20,21 +20,27 @@ fn the_moment_of_use_picks_the_price_and_the_start_of_the_period_the_terms() {
         show version price plan cost
         10-01 00:00 @usage.acme acme usage e1 docs=1
           | prices v1 version=v1
-          | wallet 10-01 left=0 plan=small version=v1
-          | grant 10-01 pool/10-01 +100 left=100 10 USD plan=small version=v1
-          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=99 cost=0.01 plan=small version=v1 price=docs
+          | wallet 10-01 left=0 version=v1 plan=small
+          | grant 10-01 pool/10-01 +100 left=100 10 USD version=v1 plan=small
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=99 version=v1 price=docs plan=small \
+              cost=0.01
         10-16 12:00 @usage.acme used=10-16T11:59:59 acme usage e2 docs=10
           | prices v2 version=v2
-          | usage 10-01 10 docs charge=10 pool/10-01 -10 left=89 cost=0.1 plan=small version=v1 price=docs
-        10-16 12:00 @usage.acme acme usage e3 docs=45   // still v1's terms: its threshold and overage
-          | usage 10-01 45 docs charge=89 pool/10-01 -89 left=0 cost=0.45 plan=small version=v2 price=docs
-          | usage 10-01 charge=1 overage left=0 0.5 USD plan=small version=v2 price=docs
-          | alert 10-01 left=0 used 50 plan=small version=v1
+          | usage 10-01 10 docs charge=10 pool/10-01 -10 left=89 version=v1 price=docs \
+              plan=small cost=0.1
+        10-16 12:00 @usage.acme acme usage e3 docs=45 // still v1's terms: its threshold and overage
+          | usage 10-01 45 docs charge=89 pool/10-01 -89 left=0 version=v2 price=docs plan=small \
+              cost=0.45
+          | usage 10-01 charge=1 overage left=0 0.5 USD version=v2 price=docs plan=small
+          | alert 10-01 left=0 used 50 version=v1 plan=small
         11-01 00:00 @usage.acme acme usage e4 docs=1
-          | timer: grant 11-01 pool/11-01 +200 left=200 20 USD plan=small version=v2
-          | usage 11-01 1 docs charge=2 pool/11-01 -2 left=198 cost=0.01 plan=small version=v2 price=docs
-        11-01 00:00 @usage.acme used=10-31T00:00 acme usage e5 docs=1   // the old period's overage price
-          | usage 10-01 late 1 docs charge=2 overage left=198 1 USD cost=0.01 plan=small version=v2 price=docs
+          | timer: grant 11-01 pool/11-01 +200 left=200 20 USD version=v2 plan=small
+          | usage 11-01 1 docs charge=2 pool/11-01 -2 left=198 version=v2 price=docs plan=small \
+              cost=0.01
+        11-01 00:00 @usage.acme used=10-31T00:00 acme usage e5 docs=1   // the old period's \
+            overage price
+          | usage 10-01 late 1 docs charge=2 overage left=198 1 USD version=v2 price=docs \
+              plan=small cost=0.01
         ",
     );
 }
@@ -67,7 +73,7 @@ fn the_moment_of_receipt_picks_the_rules() {
           | wallet 10-16 left=0
           | grant 10-16 pool/10-16 +100 left=100 10 USD
           | usage 10-16 1 docs charge=2 pool/10-16 -2 left=98
-        11-18 00:00 @usage.acme used=11-15T23:00 acme usage e2 docs=1   // the grace is v2's 48 hours
+        11-18 00:00 @usage.acme used=11-15T23:00 acme usage e2 docs=1 // the grace is v2's 48 hours
           | timer: grant 11-16 pool/11-16 +200 left=200 20 USD
           | timer: expire 10-16 pool/10-16 -98 left=200
           | usage 11-16 late 1 docs charge=2 pool/11-16 -2 left=198
@@ -88,8 +94,9 @@ fn several_versions_are_told_in_order_by_the_event_that_reaches_them() {
           | grant 08-01 pool/08-01 +100 left=100 10 USD at 2/0/1 received=08-01T00:00
         10-16 12:00 @usage.acme malformed            // after the timers, before the event's own row
           | timer: grant (acme) 09-01 pool/09-01 +100 left=100 10 USD at 3/-1/0 received=10-16T12:00
-          | timer: grant (acme) 10-01 pool/10-01 +100 left=100 10 USD at 3/-1/1 received=10-16T12:00
-          | timer: expire (acme) 08-01 pool/08-01 -100 left=100 at 3/-1/2 received=10-16T12:00
+          | timer: expire (acme) 08-01 pool/08-01 -100 left=100 at 3/-1/1 received=10-16T12:00
+          | timer: grant (acme) 10-01 pool/10-01 +100 left=100 10 USD at 3/-1/2 received=10-16T12:00
+          | timer: expire (acme) 09-01 pool/09-01 -100 left=100 at 3/-1/3 received=10-16T12:00
           | prices v1 at 3/0/0 received=10-16T12:00
           | prices v2 at 3/0/1 received=10-16T12:00
           | rejected malformed at 3/0/2 received=10-16T12:00
