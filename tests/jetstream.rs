@@ -245,10 +245,6 @@ async fn one_message_comes_at_once() {
         publisher.finish().await.unwrap();
     }
     delays.sort_unstable();
-    println!(
-        "from publish to hand-over: median {:?}, worst {:?}",
-        delays[100], delays[198]
-    );
     assert!(
         delays[100] < Duration::from_millis(5),
         "median {:?}",

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use crate::domain::alert::Alert;
 use crate::domain::calendar::civil;
 use crate::domain::rfc3339;
-use crate::domain::units::Credits;
 
 /// The alert as a CloudEvent in JSON.
 pub fn cloud_event(alert: &Alert) -> Vec<u8> {
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
     use crate::domain::alert::PlanFit;
     use crate::domain::price::{Overage, Plan};
-    use crate::domain::units::{Day, Money, Timestamp};
+    use crate::domain::units::{Credits, Day, Money, Timestamp};
     use crate::domain::wallet::pace::Pace;
 
     #[test]

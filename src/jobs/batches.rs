@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 512 << 20;
 
 /// What the engine's thread hands to the writer's.
 pub enum Work {
-    Rows(Columns),
+    Rows(Box<Columns>),
     /// The rows since the last seal are a batch.
     Seal(Seal),
 }
@@ -115,7 +115,7 @@ impl Batches {
         if self.columns.rows() > 0 {
             self.sealed_bytes += self.columns.bytes();
             let columns = std::mem::replace(&mut self.columns, Columns::new(self.shard));
-            self.gone |= self.work.send(Work::Rows(columns)).is_err();
+            self.gone |= self.work.send(Work::Rows(Box::new(columns))).is_err();
         }
     }
 }

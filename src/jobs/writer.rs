@@ -72,7 +72,7 @@ impl Writer {
                             Some(open) => open,
                             None => FileWriter::create(&self.folder, self.shard, day)?,
                         };
-                        file.insert(open).write(columns)?;
+                        file.insert(open).write(*columns)?;
                     }
                 }
                 Work::Seal(seal) => {

@@ -1,7 +1,7 @@
 //! What several tests need: reading a ledger, and a real nats-server.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-pub mod nats;
+pub(crate) mod nats;
 
 use purser::adapters::sql::output::{Format, write};
 use purser::adapters::sql::session::Limits;
@@ -9,7 +9,7 @@ use purser::jobs::data::DataFolder;
 use purser::jobs::sql;
 
 /// The answer of a statement over a data folder, as CSV.
-pub async fn ledger_csv(data: &DataFolder, statement: &str) -> String {
+pub(crate) async fn ledger_csv(data: &DataFolder, statement: &str) -> String {
     let session = sql::open(
         data,
         &Limits {
@@ -25,7 +25,7 @@ pub async fn ledger_csv(data: &DataFolder, statement: &str) -> String {
 }
 
 /// The records of a CSV text, the header first; quoted fields may hold commas, quotes and lines.
-pub fn records(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn records(text: &str) -> Vec<Vec<String>> {
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;
     let mut rest = text.chars().peekable();

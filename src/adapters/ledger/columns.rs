@@ -166,7 +166,7 @@ impl Columns {
 }
 
 /// The file's schema with decimals of 64 bits, which is what Parquet stores.
-pub fn batch_schema() -> SchemaRef {
+pub(super) fn batch_schema() -> SchemaRef {
     let narrow = |field: &Arc<Field>| match field.data_type() {
         DataType::Decimal128(digits, places) => {
             let data_type = DataType::Decimal64(*digits, *places);

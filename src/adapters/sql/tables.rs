@@ -271,8 +271,7 @@ mod tests {
             fee_nanos,
             currency: "USD".into(),
             pool_microcredits: 100_000_000,
-            overage_mode: OverageMode::Block,
-            overage_price_nanos: None,
+            overage: Overage::Block,
             alerts: "used 80".into(),
         }
     }

@@ -65,11 +65,9 @@ impl Engine {
             self.recorded_versions
                 .push(row.price_version.unwrap_or_default().to_owned());
         }
+        // Such a row tells of no now, for there was none yet.
         if row.received_at != Timestamp::EPOCH {
-            self.now = Some(
-                self.now
-                    .map_or(row.received_at, |now| now.max(row.received_at)),
-            );
+            self.move_now(row.received_at);
         }
         match row.kind {
             Kind::Usage | Kind::Grant | Kind::Expire => {

@@ -32,7 +32,8 @@ use url::Url;
 
 pub use commit::{Commit, ShardCommit};
 pub use open::data_url;
-pub use stats::{Bounds, ColumnStats, FileStats, LedgerFile, NewFile, partition_folder};
+pub(super) use stats::{Bounds, ColumnStats, FileStats, partition_folder};
+pub use stats::{LedgerFile, NewFile};
 
 use crate::domain::units::Timestamp;
 use stats::Known;

@@ -93,7 +93,7 @@ pub struct LedgerFile {
 }
 
 /// The folder of a day's files below the table's root: `day=2026-11-22`.
-pub fn partition_folder(day: Day) -> String {
+pub(crate) fn partition_folder(day: Day) -> String {
     format!("{}={}", super::super::schema::PARTITION, DayText(day))
 }
 

@@ -159,7 +159,8 @@ fn grants_that_no_column_could_hold_together_are_overflow() {
           | prices v1
           | wallet 10-01 left=0
           | grant 10-01 pool/10-01 +100 left=100 10 USD
-        10-01 00:00 acme grant a credits=499999999999 basis=promotional effective_at=2027-01-01T00:00:00Z
+        10-01 00:00 acme grant a credits=499999999999 basis=promotional \
+            effective_at=2027-01-01T00:00:00Z
           | grant 10-01 /app/a +499999999999 left=100
         10-01 00:00 acme grant b credits=1 basis=promotional
           | rejected overflow

@@ -2,7 +2,8 @@
 //!
 //! A row reads: `timer:` when one brought it, kind, customer if not the line's own, period,
 //! `late`, quantity and unit, `charge=`, the grant and what it gained or lost (`overage`: none
-//! paid), `left=` the balance, amount and currency, reason, or the price version that begins. `show …` adds more columns.
+//! paid), `left=` the balance, amount and currency, reason, or the price version that begins.
+//! `show …` adds more columns.
 
 use super::line::{Body, Line};
 use crate::domain::entry::{Entry, GrantId, Kind, Payload, RawBody};
