@@ -8,6 +8,7 @@ use toml_edit::Value;
 
 use super::form::{Field, Reader, Section};
 use super::keys::{ALERTS, CREDITS, MONEY, OVERAGE};
+use crate::domain::command::GRANTED_MAX;
 use crate::domain::price::{Overage, Plan, thresholds};
 use crate::domain::units::{Credits, Money};
 
@@ -23,7 +24,7 @@ pub(super) fn plan<'a>(reader: &mut Reader<'a>, section: Section<'a>) -> Option<
         .and_then(|field| currency(reader, field));
     let pool = reader
         .required(section, "credits")
-        .and_then(|field| Credits::from_i128(reader.amount(field, CREDITS)?));
+        .and_then(|field| pool(reader, field));
     let used_alerts = reader.unless_absent(section, "alerts", used_alerts);
     let overage = reader.unless_absent(section, "overage", overage);
     Some(Plan {
@@ -39,6 +40,18 @@ pub(super) fn plan<'a>(reader: &mut Reader<'a>, section: Section<'a>) -> Option<
 
 fn money<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Money> {
     Money::from_i128(reader.amount(field, MONEY)?)
+}
+
+/// A pool, which fits the ledger's balance together with all grants that a wallet may hold.
+fn pool<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Credits> {
+    let pool = Credits::from_i128(reader.amount(field, CREDITS)?)?;
+    if pool > GRANTED_MAX {
+        let message =
+            "`credits` must be below 500 billion; write e.g. credits = \"1000\"".to_owned();
+        reader.tell(field.at, message);
+        return None;
+    }
+    Some(pool)
 }
 
 fn currency<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<String> {
