@@ -6,8 +6,9 @@
 //! Invariant: an event borrows from its bytes and from the decoder's buffers; once these have
 //! grown, reading allocates nothing.
 
+use super::escape::unescape;
 use super::message::EVENT_BYTES_MAX;
-use super::scan::{NotJson, Scanner, StringSpan, unescape};
+use super::scan::{NotJson, Scanner, StringSpan};
 use crate::domain::event::{Event, MemberSpan, Members, Reading, TextSpan, ValueSpan};
 use crate::domain::rfc3339;
 

@@ -1,10 +1,11 @@
 //! CloudEvents 1.0 in JSON: bytes → events.
 //!
 //! Owns how a message is cut into events (`message`) and how one event is read (`decode`) on a
-//! scanner of its own (`scan`). Leaves every verdict but `empty` and `malformed` to
+//! scanner of its own (`scan`, `escape`). Leaves every verdict but `empty` and `malformed` to
 //! `domain::engine`.
 
 mod decode;
+mod escape;
 mod message;
 mod scan;
 

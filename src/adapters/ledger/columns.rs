@@ -1,28 +1,25 @@
 //! Rows → columns in memory.
 //!
-//! Owns the buffers that the engine's rows are appended to, and turning them into an Arrow batch
-//! without copying. Leaves Parquet to `encode`.
+//! Owns which field of a row goes to which column, what is kept of a rejected body, and the Arrow
+//! batch. Leaves a column's memory to `buffers` and Parquet to `encode`.
 //!
 //! Invariant: all columns have as many values as there are rows; appending a row allocates only
 //! when a buffer grows.
 
 use std::borrow::Cow;
-use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray, RecordBatch, StringArray,
-};
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::array::{ArrayRef, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Field, Int32Type, Int64Type, Schema,
-    SchemaRef, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal64Type, Field, Int32Type, Int64Type, Schema, SchemaRef,
+    TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::schema::{CREDIT_PLACES, DECIMAL_DIGITS, MONEY_PLACES, file_schema};
+use super::buffers::{Fixed, Flags, Texts};
+use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema};
 use crate::domain::entry::{Entry, Payload, RawBody, Sink};
 use crate::domain::units::Day;
 
@@ -226,164 +223,8 @@ impl Sink for Columns {
         match row.data {
             None => self.data.push_option(None),
             Some(Payload::Data(text)) => self.data.push(text),
-            Some(Payload::Raw(raw)) => self.data.push_raw(raw),
+            Some(Payload::Raw(raw)) => self.data.push(&kept_body(raw)),
         }
-    }
-}
-
-/// Which rows have a value.
-#[derive(Default)]
-struct Validity {
-    bits: Option<BooleanBufferBuilder>,
-    rows: usize,
-}
-
-impl Validity {
-    fn push(&mut self, is_valid: bool) {
-        if let Some(bits) = &mut self.bits {
-            bits.append(is_valid);
-        } else if !is_valid {
-            let mut bits = BooleanBufferBuilder::new(self.rows + 1_024);
-            bits.append_n(self.rows, true);
-            bits.append(false);
-            self.bits = Some(bits);
-        }
-        self.rows += 1;
-    }
-
-    fn into_nulls(self) -> Option<NullBuffer> {
-        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
-    }
-}
-
-/// A column of numbers.
-struct Fixed<T: ArrowPrimitiveType> {
-    values: Vec<T::Native>,
-    validity: Validity,
-}
-
-impl<T: ArrowPrimitiveType> Default for Fixed<T> {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            validity: Validity::default(),
-        }
-    }
-}
-
-impl<T: ArrowPrimitiveType> Fixed<T> {
-    fn push(&mut self, value: T::Native) {
-        self.values.push(value);
-        self.validity.push(true);
-    }
-
-    fn push_option(&mut self, value: Option<T::Native>) {
-        self.values.push(value.unwrap_or_default());
-        self.validity.push(value.is_some());
-    }
-
-    fn into_primitive(self) -> PrimitiveArray<T> {
-        PrimitiveArray::new(ScalarBuffer::from(self.values), self.validity.into_nulls())
-    }
-
-    fn into_array(self) -> ArrayRef {
-        Arc::new(self.into_primitive())
-    }
-}
-
-impl Fixed<Decimal64Type> {
-    fn into_decimals(self, places: u8) -> Result<ArrayRef, ArrowError> {
-        let array = self.into_primitive();
-        Ok(Arc::new(array.with_precision_and_scale(
-            DECIMAL_DIGITS,
-            places.cast_signed(),
-        )?))
-    }
-}
-
-impl Fixed<TimestampMicrosecondType> {
-    fn into_instants(self) -> ArrayRef {
-        Arc::new(self.into_primitive().with_timezone("UTC"))
-    }
-}
-
-/// A column of booleans.
-#[derive(Default)]
-struct Flags {
-    values: Vec<bool>,
-    validity: Validity,
-}
-
-impl Flags {
-    fn push_option(&mut self, value: Option<bool>) {
-        self.values.push(value.unwrap_or_default());
-        self.validity.push(value.is_some());
-    }
-
-    fn into_array(self) -> ArrayRef {
-        Arc::new(BooleanArray::new(
-            self.values.into(),
-            self.validity.into_nulls(),
-        ))
-    }
-}
-
-/// A column of texts.
-struct Texts {
-    bytes: Vec<u8>,
-    /// Where each text ends; a batch is sealed long before this overflows.
-    offsets: Vec<i32>,
-    validity: Validity,
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            offsets: vec![0],
-            validity: Validity::default(),
-        }
-    }
-}
-
-impl Texts {
-    fn push(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.end(true);
-    }
-
-    fn push_option(&mut self, text: Option<&str>) {
-        self.bytes
-            .extend_from_slice(text.unwrap_or_default().as_bytes());
-        self.end(text.is_some());
-    }
-
-    fn push_display(&mut self, text: Option<impl std::fmt::Display>) {
-        if let Some(text) = &text {
-            // Writing to memory does not fail.
-            drop(write!(self.bytes, "{text}"));
-        }
-        self.end(text.is_some());
-    }
-
-    fn push_raw(&mut self, raw: RawBody<'_>) {
-        self.bytes.extend_from_slice(kept_body(raw).as_bytes());
-        self.end(true);
-    }
-
-    fn end(&mut self, is_valid: bool) {
-        self.offsets.push(self.bytes.len() as i32);
-        self.validity.push(is_valid);
-    }
-
-    fn into_array(self) -> Result<ArrayRef, ArrowError> {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        let nulls = self.validity.into_nulls();
-        Ok(Arc::new(StringArray::try_new(
-            offsets,
-            Buffer::from_vec(self.bytes),
-            nulls,
-        )?))
     }
 }
 

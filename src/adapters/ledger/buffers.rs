@@ -1,0 +1,165 @@
+//! The buffer of one column.
+//!
+//! Owns numbers, booleans and texts with their nulls, and handing them to Arrow without copying.
+//! Leaves which columns there are to `columns`.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray, StringArray};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, Decimal64Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+
+use super::schema::DECIMAL_DIGITS;
+
+/// Which rows have a value.
+#[derive(Default)]
+pub(super) struct Validity {
+    bits: Option<BooleanBufferBuilder>,
+    rows: usize,
+}
+
+impl Validity {
+    pub(super) fn push(&mut self, is_valid: bool) {
+        if let Some(bits) = &mut self.bits {
+            bits.append(is_valid);
+        } else if !is_valid {
+            let mut bits = BooleanBufferBuilder::new(self.rows + 1_024);
+            bits.append_n(self.rows, true);
+            bits.append(false);
+            self.bits = Some(bits);
+        }
+        self.rows += 1;
+    }
+
+    fn into_nulls(self) -> Option<NullBuffer> {
+        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
+    }
+}
+
+/// A column of numbers.
+pub(super) struct Fixed<T: ArrowPrimitiveType> {
+    pub(super) values: Vec<T::Native>,
+    validity: Validity,
+}
+
+impl<T: ArrowPrimitiveType> Default for Fixed<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            validity: Validity::default(),
+        }
+    }
+}
+
+impl<T: ArrowPrimitiveType> Fixed<T> {
+    pub(super) fn push(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.validity.push(true);
+    }
+
+    pub(super) fn push_option(&mut self, value: Option<T::Native>) {
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+    }
+
+    fn into_primitive(self) -> PrimitiveArray<T> {
+        PrimitiveArray::new(ScalarBuffer::from(self.values), self.validity.into_nulls())
+    }
+
+    pub(super) fn into_array(self) -> ArrayRef {
+        Arc::new(self.into_primitive())
+    }
+}
+
+impl Fixed<Decimal64Type> {
+    pub(super) fn into_decimals(self, places: u8) -> Result<ArrayRef, ArrowError> {
+        let array = self.into_primitive();
+        Ok(Arc::new(array.with_precision_and_scale(
+            DECIMAL_DIGITS,
+            places.cast_signed(),
+        )?))
+    }
+}
+
+impl Fixed<TimestampMicrosecondType> {
+    pub(super) fn into_instants(self) -> ArrayRef {
+        Arc::new(self.into_primitive().with_timezone("UTC"))
+    }
+}
+
+/// A column of booleans.
+#[derive(Default)]
+pub(super) struct Flags {
+    values: Vec<bool>,
+    validity: Validity,
+}
+
+impl Flags {
+    pub(super) fn push_option(&mut self, value: Option<bool>) {
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+    }
+
+    pub(super) fn into_array(self) -> ArrayRef {
+        Arc::new(BooleanArray::new(
+            self.values.into(),
+            self.validity.into_nulls(),
+        ))
+    }
+}
+
+/// A column of texts.
+pub(super) struct Texts {
+    pub(super) bytes: Vec<u8>,
+    /// Where each text ends; a batch is sealed long before this overflows.
+    offsets: Vec<i32>,
+    validity: Validity,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            offsets: vec![0],
+            validity: Validity::default(),
+        }
+    }
+}
+
+impl Texts {
+    pub(super) fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.end(true);
+    }
+
+    pub(super) fn push_option(&mut self, text: Option<&str>) {
+        self.bytes
+            .extend_from_slice(text.unwrap_or_default().as_bytes());
+        self.end(text.is_some());
+    }
+
+    pub(super) fn push_display(&mut self, text: Option<impl std::fmt::Display>) {
+        if let Some(text) = &text {
+            // Writing to memory does not fail.
+            drop(write!(self.bytes, "{text}"));
+        }
+        self.end(text.is_some());
+    }
+
+    fn end(&mut self, is_valid: bool) {
+        self.offsets.push(self.bytes.len() as i32);
+        self.validity.push(is_valid);
+    }
+
+    pub(super) fn into_array(self) -> Result<ArrayRef, ArrowError> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        let nulls = self.validity.into_nulls();
+        Ok(Arc::new(StringArray::try_new(
+            offsets,
+            Buffer::from_vec(self.bytes),
+            nulls,
+        )?))
+    }
+}
