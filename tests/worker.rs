@@ -8,8 +8,6 @@
 
 #[path = "worker/alerts.rs"]
 mod alerts;
-#[path = "worker/broker.rs"]
-mod broker;
 #[path = "worker/deployed.rs"]
 mod deployed;
 #[path = "worker/input.rs"]

@@ -1,6 +1,8 @@
 //! How a command ends other than well, and its exit code.
 
 use crate::adapters::ledger;
+use crate::jobs::replay::ReplayError;
+use crate::jobs::run::RunError;
 use crate::jobs::writer::WriterError;
 
 /// The answer is no: a check failed.
@@ -21,12 +23,17 @@ pub(super) enum Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
+        // A transparent error does not show what it holds, so each is opened by its own name.
         let is_fenced = |cause: &(dyn std::error::Error + 'static)| {
-            let ledger = match cause.downcast_ref::<WriterError>() {
-                Some(WriterError::Ledger(ledger)) => Some(ledger),
-                _ => cause.downcast_ref::<ledger::Error>(),
+            let writer = match (cause.downcast_ref(), cause.downcast_ref()) {
+                (Some(RunError::Writer(writer)), _) => Some(writer),
+                (_, Some(ReplayError::Writer(writer))) => Some(writer),
+                _ => None,
             };
-            matches!(ledger, Some(ledger::Error::Fenced { .. }))
+            matches!(
+                writer,
+                Some(WriterError::Ledger(ledger::Error::Fenced { .. }))
+            )
         };
         if error.chain().any(is_fenced) {
             Self::Fenced(error)

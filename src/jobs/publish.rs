@@ -129,6 +129,10 @@ impl Outbox {
                 self.first_line = number;
             }
             self.batch.extend_from_slice(line);
+            if line.ends_with(b"\r") {
+                // One is dropped at the end of a line, and this one belongs to it.
+                self.batch.push(b'\r');
+            }
             self.batch.push(b'\n');
             self.waiting += 1;
             return Ok(());

@@ -119,6 +119,11 @@ impl Writer {
 }
 
 impl WriterThread {
+    /// Whether the thread has ended, which it does by itself only on an error.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Waits until all that was sent is committed; the sender must be dropped before.
     ///
     /// # Errors

@@ -29,7 +29,11 @@ pub(crate) fn poll<T>(
         if let Some(seen) = seen() {
             return seen;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}\n{}", told());
+        assert!(
+            Instant::now() < end,
+            "waited in vain for {what}\n{}",
+            told()
+        );
         sleep(LOOK);
     }
 }
@@ -52,9 +56,15 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts `command`; what it says goes to files that begin with `files`.
     pub(crate) fn start(mut command: Command, files: &str) -> Self {
-        let (out, log) = (PathBuf::from(format!("{files}.out")), PathBuf::from(format!("{files}.log")));
+        let (out, log) = (
+            PathBuf::from(format!("{files}.out")),
+            PathBuf::from(format!("{files}.log")),
+        );
         let file = |path| File::create(path).expect("a file for what it says");
-        command.stdin(Stdio::null()).stdout(file(&out)).stderr(file(&log));
+        command
+            .stdin(Stdio::null())
+            .stdout(file(&out))
+            .stderr(file(&log));
         let child = command.spawn().expect("start purser");
         Self { child, out, log }
     }
@@ -70,19 +80,28 @@ impl Process {
         poll(text, read, || {
             let ended = child.try_wait().expect("look at the process");
             let found = read().matches(text).count() >= times;
-            assert!(found || ended.is_none(), "ended before {text:?}: {}", read());
+            assert!(
+                found || ended.is_none(),
+                "ended before {text:?}: {}",
+                read()
+            );
             found.then_some(())
         });
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("look at the process").is_none()
+        self.child
+            .try_wait()
+            .expect("look at the process")
+            .is_none()
     }
 
     /// Sends a signal such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
         assert!(sent.expect("run kill").success(), "kill -{name} {id}");
     }
 
@@ -95,7 +114,11 @@ impl Process {
             || child.try_wait().expect("look at the process"),
         );
         let out = fs::read_to_string(&self.out).unwrap_or_default();
-        Ended { code: status.code(), out, log: self.log() }
+        Ended {
+            code: status.code(),
+            out,
+            log: self.log(),
+        }
     }
 
     /// Asks the process to stop and holds that it ends well.

@@ -37,7 +37,12 @@ impl World {
     pub(crate) fn with(server: NatsServer) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = Runtime::new().expect("a runtime");
-        let world = Self { server, folder, runtime, started: Cell::new(0) };
+        let world = Self {
+            server,
+            folder,
+            runtime,
+            started: Cell::new(0),
+        };
         for (name, text) in prices() {
             world.write(&format!("prices/{name}"), text.as_bytes());
         }
@@ -62,7 +67,9 @@ impl World {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PURSER_")) {
             command.env_remove(name);
         }
-        command.env("PURSER_DATA", self.path(data)).env("PURSER_LOG_LEVEL", "debug");
+        command
+            .env("PURSER_DATA", self.path(data))
+            .env("PURSER_LOG_LEVEL", "debug");
         command
     }
 
@@ -96,13 +103,19 @@ impl World {
 
     pub(crate) fn publish_command(&self, file: &Path, more: &[&str]) -> Command {
         let mut command = self.purser("nothing");
-        command.arg("publish").arg(file).args(["--nats", &self.server.url()]).args(more);
+        command
+            .arg("publish")
+            .arg(file)
+            .args(["--nats", &self.server.url()])
+            .args(more);
         command
     }
 
     /// `purser publish`, which must end well.
     pub(crate) fn publish(&self, file: &Path, more: &[&str]) -> Ended {
-        let ended = self.start(self.publish_command(file, more), "publish").wait();
+        let ended = self
+            .start(self.publish_command(file, more), "publish")
+            .wait();
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended
     }
@@ -115,7 +128,11 @@ impl World {
     /// `purser replay`, which must end well.
     pub(crate) fn replay(&self, data: &str, file: &Path) {
         let mut command = self.purser(data);
-        command.arg("replay").arg(file).arg("--prices").arg(self.path("prices"));
+        command
+            .arg("replay")
+            .arg(file)
+            .arg("--prices")
+            .arg(self.path("prices"));
         let ended = self.start(command, "replay").wait();
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
@@ -126,7 +143,11 @@ impl World {
         let told = || format!("position {}\n", position(&table));
         poll(&format!("position {seq}"), told, || {
             let reached = position(&table) >= seq;
-            assert!(reached || worker.is_running(), "the worker ended: {}", worker.log());
+            assert!(
+                reached || worker.is_running(),
+                "the worker ended: {}",
+                worker.log()
+            );
             reached.then_some(())
         });
     }
@@ -146,12 +167,17 @@ impl World {
     pub(crate) fn csv(&self, data: &str, statement: &str) -> String {
         let folder = DataFolder::new(self.path(data).to_str().expect("UTF-8")).expect("a folder");
         let answer = self.block_on(ledger_csv(&folder, statement));
-        answer.split_once('\n').map(|(_, rows)| rows.to_owned()).unwrap_or_default()
+        answer
+            .split_once('\n')
+            .map(|(_, rows)| rows.to_owned())
+            .unwrap_or_default()
     }
 
     /// JetStream by a client of the test's own.
     pub(crate) async fn jetstream(&self) -> Context {
-        let client = async_nats::connect(self.server.url()).await.expect("connect");
+        let client = async_nats::connect(self.server.url())
+            .await
+            .expect("connect");
         jetstream::new(client)
     }
 
@@ -176,7 +202,12 @@ impl World {
     /// The number of the stream's last message.
     pub(crate) fn last_seq(&self, stream: &str) -> i64 {
         self.block_on(async {
-            let mut stream = self.jetstream().await.get_stream(stream).await.expect("the stream");
+            let mut stream = self
+                .jetstream()
+                .await
+                .get_stream(stream)
+                .await
+                .expect("the stream");
             let info = stream.info().await.expect("the stream's state");
             info.state.last_sequence.cast_signed()
         })
@@ -185,7 +216,12 @@ impl World {
     /// All messages in stream `ALERTS`: when stored, subject, body.
     pub(crate) fn alerts(&self) -> Vec<(i128, String, Value)> {
         self.block_on(async {
-            let mut stream = self.jetstream().await.get_stream("ALERTS").await.expect("ALERTS");
+            let mut stream = self
+                .jetstream()
+                .await
+                .get_stream("ALERTS")
+                .await
+                .expect("ALERTS");
             let last = stream.info().await.expect("its state").state.last_sequence;
             let mut alerts = Vec::new();
             for seq in 1..=last {
@@ -205,7 +241,9 @@ pub(crate) fn position(table: &Path) -> i64 {
     entries.sort_unstable_by(|a, b| b.cmp(a));
     let positions = entries.iter().map(|entry| {
         let text = fs::read_to_string(entry).unwrap_or_default();
-        let actions = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let actions = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         actions
             .filter(|action| {
                 let id = action["txn"]["appId"].as_str().unwrap_or_default();

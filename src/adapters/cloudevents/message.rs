@@ -40,6 +40,8 @@ pub enum Piece<'a> {
     Event(&'a [u8]),
     /// The body of a message that is an array of nothing.
     Nothing(&'a [u8]),
+    /// The body of a message that should be an array and is none.
+    Broken(&'a [u8]),
 }
 
 /// Calls `handle` with each event in `body`, in order; at least once, since a message without
@@ -54,7 +56,8 @@ pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnM
         match elements(body) {
             Some(elements) if elements.is_empty() => handle(Piece::Nothing(body)),
             Some(elements) => elements.into_iter().map(Piece::Event).for_each(handle),
-            None => handle(Piece::Event(body)),
+            None if body.trim_ascii().is_empty() => handle(Piece::Event(b"")),
+            None => handle(Piece::Broken(body)),
         }
     } else if content == ContentType::Single || body.is_empty() {
         handle(Piece::Event(body));
@@ -106,6 +109,7 @@ mod tests {
             let (kind, bytes) = match piece {
                 Piece::Event(bytes) => ("", bytes),
                 Piece::Nothing(bytes) => ("nothing: ", bytes),
+                Piece::Broken(bytes) => ("broken: ", bytes),
             };
             events.push(format!("{kind}{}", String::from_utf8_lossy(bytes)));
         });
@@ -133,10 +137,11 @@ mod tests {
             ("", batch, &[""]),
             ("[]", None, &["nothing: []"]),
             ("[ ]", batch, &["nothing: [ ]"]),
-            ("[1,]", batch, &["[1,]"]),
-            ("[1", None, &["[1"]),
-            ("[1]x", None, &["[1]x"]),
-            ("{}", batch, &["{}"]),
+            ("[1,]", batch, &["broken: [1,]"]),
+            ("[1", None, &["broken: [1"]),
+            ("[1]x", None, &["broken: [1]x"]),
+            ("{}", batch, &["broken: {}"]),
+            (" \n", batch, &[""]),
         ] {
             assert_eq!(events(body, header), expected, "{body:?} as {header:?}");
         }

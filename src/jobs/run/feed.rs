@@ -20,7 +20,7 @@ use crate::jobs::alert_event::cloud_event;
 use crate::jobs::batches::{Batches, WriterGone};
 use crate::jobs::prices;
 use crate::jobs::shard::{LastMessage, ShardError};
-use crate::jobs::writer::{Writer, WriterError};
+use crate::jobs::writer::{Writer, WriterError, WriterThread};
 
 /// How often the worker tells of its progress and looks for new price versions.
 const ROUND: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ impl Feed {
         let first_entry = self.engine.last_entry();
         let (work, writer) = writer.start();
         let mut batches = Batches::new(shard, first_entry, self.commit_interval, work);
-        let fed = self.feed(messages, &mut batches);
+        let fed = self.feed(messages, &mut batches, &writer);
         if fed.is_ok() {
             batches.seal();
         }
@@ -72,6 +72,7 @@ impl Feed {
         &mut self,
         mut messages: mpsc::Receiver<Vec<Message>>,
         batches: &mut Batches,
+        writer: &WriterThread,
     ) -> Result<u64, RunError> {
         let mut decoder = Decoder::default();
         let mut handled = 0;
@@ -87,6 +88,10 @@ impl Feed {
                 self.message(message, &mut decoder, batches)?;
             }
             handled += batch.len() as u64;
+            // Also without messages, so that a worker that was fenced does not look alive.
+            if writer.has_ended() {
+                return Err(RunError::Panicked);
+            }
             let now = Instant::now();
             if batches.due().is_some_and(|due| due <= now) {
                 batches.seal();
@@ -193,6 +198,7 @@ fn each_reading(
                 handle(idx, &reading, RawBody::of(&reading, bytes));
             }
             Piece::Nothing(bytes) => handle(idx, &Reading::Empty, RawBody::whole(bytes)),
+            Piece::Broken(bytes) => handle(idx, &Reading::Malformed, RawBody::whole(bytes)),
         }
         idx += 1;
     });

@@ -123,11 +123,17 @@ pub async fn run(job: Run, stop: impl Future<Output = ()>) -> Result<Ran, RunErr
 
     let mut receiver = Receiver::new(connection.clone(), stream, next);
     let received = receive(&mut receiver, messages, stop).await;
-    let ended = tokio::task::spawn_blocking(move || engine.join()).await;
+    let mut engine = tokio::task::spawn_blocking(move || engine.join());
+    let in_time = tokio::time::timeout(ALERT_PATIENCE, &mut engine).await;
     receiver.close().await;
+    // Gives up what the broker does not take, and with it the commit that waits for it.
     if alert_task.close(ALERT_PATIENCE).await.is_err() {
         tracing::warn!("the broker did not take all alerts; they will be sent after a restart");
     }
+    let ended = match in_time {
+        Ok(ended) => ended,
+        Err(_) => engine.await,
+    };
     let ran = ended
         .map_err(|_| RunError::Panicked)?
         .map_err(|_| RunError::Panicked)?;
@@ -148,7 +154,8 @@ async fn start(
     let known_source = if read.contains(&source) {
         Some(source.clone())
     } else {
-        read.iter().find(|source| is_stream(source)).cloned()
+        // Of several incarnations of a stream the newest.
+        read.iter().rev().find(|source| is_stream(source)).cloned()
     };
     let known = match known_source {
         None => None,

@@ -1,0 +1,41 @@
+//! The story of `fixtures/events/story.ndjson`, replayed into a data folder of its own.
+//!
+//! Owns where the fixtures are and the replay. Leaves what should come out to the tests.
+//!
+//! Invariant: the wall clock is fixed, so that the rows are the same on every day.
+
+use std::path::{Path, PathBuf};
+
+use purser::domain::customer::Shard;
+use purser::domain::rfc3339;
+use purser::jobs::data::DataFolder;
+use purser::jobs::replay::{Replay, replay};
+use tempfile::TempDir;
+
+/// The day after the story's last event.
+const WALL_CLOCK: &[u8] = b"2026-11-21T00:00:00Z";
+
+/// Replays the story into a data folder that is deleted with the returned value.
+pub(crate) async fn replayed() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let job = Replay {
+        data: DataFolder::new(folder.path().to_str().expect("UTF-8")).expect("a data folder"),
+        shard: Shard::WHOLE,
+        prices: Some(repository("fixtures/prices")),
+        file: repository("fixtures/events/story.ndjson"),
+        source: None,
+        wall_clock: rfc3339::parse(WALL_CLOCK).expect("a time"),
+    };
+    replay(job, |_| {}).await.expect("replayed");
+    folder
+}
+
+/// A file or folder of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of a file of the repository.
+pub(crate) fn text(path: &str) -> String {
+    std::fs::read_to_string(repository(path)).unwrap_or_else(|fault| panic!("{path}: {fault}"))
+}

@@ -1,0 +1,79 @@
+//! What a ledger must hold: sums to compare two ledgers by, and what is true of every ledger.
+
+use crate::world::World;
+
+/// Sums by all that does not depend on how and when the events came. Usage of the last hour may be
+/// late to one that opens its wallet after midnight, so only old usage counts as late.
+const SUMS: &str = "
+    SELECT customer, price_version, price_id, kind, reason, plan, currency,
+        late AND received_at - used_at > INTERVAL '36 hours' AS is_late,
+        COUNT(*) AS rows, SUM(credits) AS credits,
+        SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage, SUM(quantity) AS quantity,
+        SUM(delta) AS delta, SUM(amount) AS amount, SUM(cost_usd) AS cost
+    FROM ledger
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    ORDER BY 1, 2, 3, 4, 5, 6, 7, 8";
+
+const ALERTS: &str = "SELECT customer, reason, event_id FROM ledger WHERE kind = 'alert'
+    ORDER BY customer, reason, event_id";
+
+/// Sums that do not depend on the order of events either.
+const UNORDERED: &str = "
+    SELECT customer, kind, price_id, reason,
+        COUNT(DISTINCT CONCAT(source, seq, '/', idx)) AS events, SUM(credits) AS credits,
+        SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage, SUM(quantity) AS quantity,
+        SUM(delta) AS delta, SUM(cost_usd) AS cost
+    FROM ledger GROUP BY customer, kind, price_id, reason
+    ORDER BY customer, kind, price_id, reason";
+
+/// What a ledger's rows add up to, and its alerts by what caused them.
+pub(crate) fn sums(world: &World, data: &str) -> String {
+    format!("{}\n{}", world.csv(data, SUMS), world.csv(data, ALERTS))
+}
+
+/// What the rows add up to whatever the order of events.
+pub(crate) fn unordered_sums(world: &World, data: &str) -> String {
+    world.csv(data, UNORDERED)
+}
+
+/// Holds that two ledgers add up to the same; tells the lines that differ.
+pub(crate) fn assert_same(what: &str, expected: &str, found: &str) {
+    let missing: Vec<_> = expected
+        .lines()
+        .filter(|line| !found.lines().any(|l| l == *line))
+        .collect();
+    let more: Vec<_> = found
+        .lines()
+        .filter(|line| !expected.lines().any(|l| l == *line))
+        .collect();
+    assert!(
+        expected == found,
+        "{what}: only expected: {missing:#?}\nonly found: {more:#?}"
+    );
+}
+
+/// Holds what is true of every ledger whose stream was read up to `last_seq`: nothing is lost and
+/// nothing is there twice.
+pub(crate) fn assert_whole(world: &World, data: &str, last_seq: i64) {
+    let entries = world.csv(
+        data,
+        "SELECT MIN(entry), MAX(entry) - COUNT(*), COUNT(DISTINCT entry) - COUNT(*) FROM ledger",
+    );
+    assert_eq!(entries, "1,0,0\n", "entries are not 1, 2, 3 …");
+    let twice = "SELECT source, seq, idx, leg, COUNT(*) FROM ledger
+        GROUP BY source, seq, idx, leg HAVING COUNT(*) > 1 ORDER BY seq LIMIT 5";
+    assert_eq!(world.csv(data, twice), "", "places that two rows have");
+    let seqs = "SELECT MIN(seq), MAX(seq), COUNT(DISTINCT seq) FROM ledger GROUP BY source";
+    assert_eq!(
+        world.csv(data, seqs),
+        format!("1,{last_seq},{last_seq}\n"),
+        "seqs with a gap"
+    );
+    let idxs = "SELECT seq, MIN(idx), MAX(idx), COUNT(DISTINCT idx) FROM ledger WHERE idx >= 0
+        GROUP BY source, seq HAVING MIN(idx) <> 0 OR MAX(idx) + 1 <> COUNT(DISTINCT idx)";
+    assert_eq!(world.csv(data, idxs), "", "messages with a gap");
+    let split = "SELECT seq, idx FROM ledger WHERE kind IN
+        ('usage', 'duplicate', 'conflict', 'rejected') AND (kind <> 'usage' OR quantity IS NOT NULL)
+        GROUP BY source, seq, idx HAVING COUNT(*) > 1";
+    assert_eq!(world.csv(data, split), "", "events with two fates");
+}
