@@ -8,13 +8,16 @@
 -- Revenue is an estimate. A credit earns, when it is used, what it was sold for: the amount of the
 -- grant that paid divided by the credits granted (for a pool the fee by the pool, for a purchase the
 -- price by its credits, for a promotion nothing; a rollover earns as the pool it came from), cut to
--- 12 places. Overage earns the amount billed. What was sold and never used is not in any task, so
--- revenue adds up to at most what was billed.
-WITH sold AS (
-    SELECT customer, grant_id, currency,
-           CASE WHEN granted > 0 THEN CAST(COALESCE(amount, 0) / granted AS DECIMAL(28, 12)) END
-               AS credit_price
+-- 12 places; what one grant earns in one task is cut to nine. Overage earns the amount billed. What
+-- was sold and never used is not in any task, so revenue adds up to at most what was billed.
+WITH quotients AS (
+    SELECT customer, grant_id, currency, COALESCE(amount, 0) / NULLIF(granted, 0) AS quotient
     FROM grants
+), sold AS (
+    -- A cast rounds, so what is cut off goes first.
+    SELECT customer, grant_id, currency,
+           CAST(quotient - quotient % 0.000000000001 AS DECIMAL(28, 12)) AS credit_price
+    FROM quotients
 ), legs AS (
     -- One row for each payer of a task, so that the price of a credit is applied once to a sum.
     SELECT l.customer, l.task, l.unit, l.price_version, l.grant_id,
@@ -31,13 +34,17 @@ WITH sold AS (
     WHERE l.kind IN ('usage', 'reversal')
     GROUP BY l.customer, l.task, l.unit, l.price_version, l.grant_id,
              COALESCE(l.currency, p.currency)
-), earned AS (
+), worth AS (
     SELECT g.task, g.unit, g.price_version, COALESCE(s.currency, g.currency) AS currency,
-           g.events, g.quantity, g.credits, g.cost_usd,
-           CAST(g.amount + COALESCE(CAST(g.credits AS DECIMAL(18, 6)) * s.credit_price, 0)
-                AS DECIMAL(28, 9)) AS revenue
+           g.events, g.quantity, g.credits, g.cost_usd, g.amount,
+           COALESCE(CAST(g.credits AS DECIMAL(18, 6)) * s.credit_price, 0) AS exact
     FROM legs AS g
     LEFT JOIN sold AS s ON s.customer = g.customer AND s.grant_id = g.sold_as
+), earned AS (
+    SELECT task, unit, price_version, currency, events, quantity, credits, cost_usd,
+           CAST(amount + CAST(exact - exact % 0.000000001 AS DECIMAL(28, 9)) AS DECIMAL(28, 9))
+               AS revenue
+    FROM worth
 ), tasks AS (
     SELECT task, unit, price_version, currency,
            CAST(SUM(events) AS BIGINT) AS events,
