@@ -1,7 +1,7 @@
 //! The engine against a second implementation: `model/model.py`, written from the rules alone.
 //!
 //! `model/make.py` makes a random input from a seed; both must give the same rows, column by
-//! column. A failing seed is printed; run it alone with `MODEL_SEEDS=17..18 cargo test --test model`.
+//! column. A failing seed is printed; `MODEL_SEEDS=17..18 cargo test --test model` runs it alone.
 
 mod support;
 

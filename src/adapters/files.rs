@@ -49,6 +49,8 @@ pub struct LongLine {
     /// In bytes, without the line's end.
     pub length: usize,
     pub is_text: bool,
+    /// Nothing but spaces, tabs and carriage returns.
+    pub is_blank: bool,
 }
 
 /// Reads one file.
@@ -183,6 +185,7 @@ impl LineReader {
     /// Reads on to the end of a long line, keeping only its head.
     fn long_line(&mut self) -> io::Result<Block> {
         let mut text = TextCheck::default();
+        let mut is_blank = is_blank_part(&self.rest);
         text.add(&self.rest);
         let mut length = self.rest.len();
         let mut head = std::mem::take(&mut self.rest);
@@ -193,6 +196,7 @@ impl LineReader {
             let end = self.rest.iter().position(|byte| *byte == b'\n');
             let part = &self.rest[..end.unwrap_or(self.rest.len())];
             text.add(part);
+            is_blank &= is_blank_part(part);
             length += part.len();
             ends_in_return = part.last().map_or(ends_in_return, |byte| *byte == b'\r');
             if let Some(end) = end {
@@ -212,8 +216,13 @@ impl LineReader {
             head,
             length,
             is_text: text.is_text(),
+            is_blank,
         }))
     }
+}
+
+fn is_blank_part(part: &[u8]) -> bool {
+    part.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 /// Whether bytes that come in parts are UTF-8.
@@ -321,10 +330,10 @@ mod tests {
         ];
         assert_eq!(text(&blocks), expected);
         let long = blocks.iter().find_map(|block| match block {
-            Block::Long(long) => Some((long.head.len(), long.is_text)),
+            Block::Long(long) => Some((long.head.len(), long.is_text, long.is_blank)),
             Block::Lines { .. } => None,
         });
-        assert_eq!(long, Some((HEAD_BYTES, true)));
+        assert_eq!(long, Some((HEAD_BYTES, true, false)));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Shows the whole story on made-up events, without a broker: prices, wallets, alerts, an invoice
+    /// Shows the whole story on made-up events, without a broker
     Demo(Demo),
     /// Feeds events from NDJSON files (plain, .gz, .zst) or standard input into the ledger
     Replay(Replay),

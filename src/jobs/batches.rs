@@ -15,7 +15,7 @@ use crate::domain::entry::{Entry, Sink};
 /// Rows that go to the encoder at once.
 const CHUNK_ROWS: usize = 8 << 10;
 /// Bytes that do.
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 4 << 20;
 /// Rows of a batch.
 const BATCH_ROWS: i64 = 1_000_000;
 /// Bytes of a batch before encoding, roughly.

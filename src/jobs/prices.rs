@@ -128,9 +128,17 @@ pub fn publish(from: &Path, to: &Path, now: Option<Timestamp>) -> Result<Publish
     load(&all).map_err(PricesError::Faults)?;
     for (name, text) in fresh {
         let path = to.join(name);
-        write_once(&path, &text).map_err(|source| PricesError::Write { path, source })?;
+        match write_once(&path, &text) {
+            // Another process published the same at the same time.
+            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists && holds(&path, &text) => {}
+            written => written.map_err(|source| PricesError::Write { path, source })?,
+        }
     }
     Ok(published)
+}
+
+fn holds(path: &Path, text: &str) -> bool {
+    fs::read_to_string(path).is_ok_and(|there| there == text)
 }
 
 /// Writes a file that nobody sees half, and that replaces none.

@@ -14,7 +14,7 @@ use super::batches::{Batches, WriterGone};
 use super::data::DataFolder;
 use super::shard::{AttachedShard, LastMessage, ShardError, attach, is_stream};
 use super::writer::{Writer, WriterError};
-use crate::adapters::cloudevents::{Decoder, EVENT_BYTES_MAX, lines};
+use crate::adapters::cloudevents::{Decoder, lines};
 use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
 use crate::domain::alert::Alert;
 use crate::domain::customer::Shard;
@@ -188,9 +188,7 @@ impl Feeder<'_> {
                 self.line = first - 1;
                 for line in lines(bytes) {
                     self.line += 1;
-                    if line.len() > EVENT_BYTES_MAX {
-                        self.event(&Reading::Malformed, RawBody::whole(line), engine, batches)?;
-                    } else if self.line >= self.known {
+                    if self.line >= self.known {
                         let mut decoder = std::mem::take(&mut self.decoder);
                         let reading = decoder.read(line);
                         self.event(&reading, RawBody::of(&reading, line), engine, batches)?;
@@ -199,19 +197,25 @@ impl Feeder<'_> {
                 }
                 Ok(())
             }
-            Block::Long(LongLine {
-                number,
-                head,
-                length,
-                is_text,
-            }) => {
-                self.line = *number;
+            Block::Long(long) => {
+                self.line = long.number;
+                let LongLine {
+                    head,
+                    length,
+                    is_text,
+                    ..
+                } = long;
                 let raw = RawBody {
                     bytes: head,
                     length: *length,
                     is_text: *is_text,
                 };
-                self.event(&Reading::Malformed, raw, engine, batches)
+                let reading = if long.is_blank {
+                    Reading::Empty
+                } else {
+                    Reading::Malformed
+                };
+                self.event(&reading, raw, engine, batches)
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::adapters::jetstream::{AlertSender, AlertsClosed};
 use crate::adapters::ledger::{self, Commit, EncodeError, FileWriter, Ledger, ShardCommit};
 
 /// Chunks of rows that may wait; the engine waits when there are more.
-const WAITING_CHUNKS: usize = 8;
+const WAITING_CHUNKS: usize = 3;
 /// Commits between two checkpoints of the table's log: without them each commit and each opening
 /// takes longer than the one before.
 const COMMITS_A_CHECKPOINT: u64 = 100;

@@ -10,4 +10,4 @@ mod message;
 mod scan;
 
 pub use decode::Decoder;
-pub use message::{ContentType, EVENT_BYTES_MAX, Piece, each_event, lines};
+pub use message::{ContentType, Piece, each_event, lines};

@@ -28,7 +28,7 @@ use crate::domain::units::{Day, Timestamp};
 /// Rows of a row group: what a reader skips or reads at once, and what the writer holds.
 const ROW_GROUP_ROWS: usize = 256 << 10;
 /// Bytes of a row group, so that long rows do not fill the memory.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 24 << 20;
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]

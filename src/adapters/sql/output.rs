@@ -1,6 +1,6 @@
 //! Writing the answer of a statement: table, CSV, JSON, NDJSON, Parquet.
 //!
-//! Owns the formats. Leaves laying out a table to `text_table` and where the bytes go to the caller.
+//! Owns the formats. Leaves laying out a table to `text_table` and where bytes go to the caller.
 //!
 //! Invariant: no digit is lost. Decimals are written in full, in JSON as strings, since its
 //! readers take numbers for floats; times are UTC with all six places of a second, dates ISO. A

@@ -2,7 +2,7 @@
 //!
 //! Owns their list and their order. Leaves the questions and answers to the files.
 //!
-//! Invariant: a view stands after every view that it reads, so that registering them in order works.
+//! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
 pub(super) const VIEWS: [(&str, &str); 11] = [

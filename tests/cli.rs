@@ -1,0 +1,23 @@
+//! The program as people and scripts meet it: files in, exit codes, words and a ledger out.
+//!
+//! Owns what only the whole program shows. Leaves single rules to the tests beside the code, and
+//! every row's content to `model.rs`.
+
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/broken.rs"]
+mod broken;
+#[path = "cli/broken_lines.rs"]
+mod broken_lines;
+#[path = "cli/killed.rs"]
+mod killed;
+#[path = "cli/memory.rs"]
+mod memory;
+#[path = "cli/prices.rs"]
+mod prices;
+#[path = "support/purser.rs"]
+mod purser;
+#[path = "cli/refusals.rs"]
+mod refusals;
+#[path = "cli/replayed.rs"]
+mod replayed;
