@@ -6,7 +6,7 @@
 use super::scan::Scanner;
 
 /// Longest event, in bytes; a longer one is malformed.
-pub const EVENT_BYTES_MAX: usize = 8 << 20;
+pub(super) const EVENT_BYTES_MAX: usize = 8 << 20;
 
 /// How a message says its events are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), the
-//! table's log (`delta`) and reading rows again (`recover`). Leaves what a row means to `domain::entry`.
+//! table's log (`delta`) and reading rows again (`recover`). Leaves what a row means to
+//! `domain::entry`.
 
 mod buffers;
 mod columns;
