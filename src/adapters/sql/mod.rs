@@ -2,8 +2,8 @@
 //!
 //! Owns which views there are (`views`), the tables that are computed outside of the ledger
 //! (`tables`), the session (`session`, `statement`, `error`) and the formats of an answer
-//! (`output`, `text_table`). Leaves reading the ledger to whoever hands over its table provider, and what each
-//! view says to its file in `queries/`.
+//! (`output`, `text_table`). Leaves reading the ledger to whoever hands over its table provider,
+//! and what each view says to its file in `queries/`.
 //!
 //! Invariant: reads only. No statement that a session accepts can change the data folder.
 
