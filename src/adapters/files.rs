@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
+use memchr::{memchr, memchr_iter, memrchr};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -132,7 +133,7 @@ impl LineReader {
                 source,
             })?;
             // Only the new bytes can hold the first end of a line.
-            if let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') {
+            if let Some(end) = memrchr(b'\n', &self.rest) {
                 let after = self.rest.split_off(end + 1);
                 let bytes = std::mem::replace(&mut self.rest, after);
                 return Ok(Some(self.lines(bytes)));
@@ -154,7 +155,7 @@ impl LineReader {
 
     fn lines(&mut self, bytes: Vec<u8>) -> Block {
         let first = self.next;
-        let ends = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ends = memchr_iter(b'\n', &bytes).count() as u64;
         self.next += ends + u64::from(bytes.last() != Some(&b'\n'));
         Block::Lines { first, bytes }
     }
@@ -174,7 +175,7 @@ impl LineReader {
                 Err(error) => return Err(error),
             }
             // What has arrived is handed on: a pipe may be quiet for long.
-            if self.rest[before..filled].contains(&b'\n') {
+            if memchr(b'\n', &self.rest[before..filled]).is_some() {
                 break;
             }
         }

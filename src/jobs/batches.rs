@@ -13,7 +13,7 @@ use crate::adapters::ledger::Columns;
 use crate::domain::entry::{Entry, Sink};
 
 /// Rows that go to the encoder at once.
-const CHUNK_ROWS: usize = 8 << 10;
+const CHUNK_ROWS: usize = 4 << 10;
 /// Bytes that do.
 const CHUNK_BYTES: usize = 4 << 20;
 /// Rows of a batch.
@@ -43,7 +43,6 @@ pub struct WriterGone;
 
 /// The sink that cuts batches.
 pub struct Batches {
-    shard: u32,
     work: SyncSender<Work>,
     columns: Columns,
     last_entry: i64,
@@ -60,7 +59,6 @@ impl Batches {
     /// Batches of `shard` after `last_entry`; one is cut when its first row is `interval` old.
     pub fn new(shard: u32, last_entry: i64, interval: Duration, work: SyncSender<Work>) -> Self {
         Self {
-            shard,
             work,
             columns: Columns::new(shard),
             last_entry,
@@ -114,7 +112,8 @@ impl Batches {
     fn send_rows(&mut self) {
         if self.columns.rows() > 0 {
             self.sealed_bytes += self.columns.bytes();
-            let columns = std::mem::replace(&mut self.columns, Columns::new(self.shard));
+            let fresh = self.columns.like();
+            let columns = std::mem::replace(&mut self.columns, fresh);
             self.gone |= self.work.send(Work::Rows(Box::new(columns))).is_err();
         }
     }

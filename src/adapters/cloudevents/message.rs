@@ -3,6 +3,8 @@
 //! Owns what one message may hold: an event, a JSON array of events, or one event a line. Leaves
 //! each event's own bytes to `decode`.
 
+use memchr::memchr;
+
 use super::scan::Scanner;
 
 /// Longest event, in bytes; a longer one is malformed.
@@ -69,11 +71,15 @@ pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnM
 /// The lines of `body`: each ends at `\n`, and one `\r` before that is dropped; the last may end
 /// with the body.
 pub fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    body.split_inclusive(|byte| *byte == b'\n')
-        .map(|line| match line.strip_suffix(b"\n") {
-            Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
-            None => line,
-        })
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        let Some(end) = memchr(b'\n', rest) else {
+            return (!rest.is_empty()).then(|| std::mem::take(&mut rest));
+        };
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
 }
 
 /// The bytes of each element, or `None` when `body` is not one JSON array.

@@ -6,35 +6,34 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray, StringArray};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Decimal64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
 use super::schema::DECIMAL_DIGITS;
 
-/// Which rows have a value.
+/// Which rows have a value; nothing is kept as long as all have.
 #[derive(Default)]
 pub(super) struct Validity {
-    bits: Option<BooleanBufferBuilder>,
     rows: usize,
+    /// One for each row, from the first null on.
+    valid: Vec<bool>,
 }
 
 impl Validity {
-    pub(super) fn push(&mut self, is_valid: bool) {
-        if let Some(bits) = &mut self.bits {
-            bits.append(is_valid);
-        } else if !is_valid {
-            let mut bits = BooleanBufferBuilder::new(self.rows + 1_024);
-            bits.append_n(self.rows, true);
-            bits.append(false);
-            self.bits = Some(bits);
+    fn push(&mut self, is_valid: bool) {
+        if !is_valid && self.valid.is_empty() {
+            self.valid.resize(self.rows, true);
+        }
+        if !is_valid || !self.valid.is_empty() {
+            self.valid.push(is_valid);
         }
         self.rows += 1;
     }
 
     fn into_nulls(self) -> Option<NullBuffer> {
-        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
+        (!self.valid.is_empty()).then(|| NullBuffer::from(self.valid))
     }
 }
 
@@ -54,6 +53,15 @@ impl<T: ArrowPrimitiveType> Default for Fixed<T> {
 }
 
 impl<T: ArrowPrimitiveType> Fixed<T> {
+    /// An empty column with room for as many values.
+    pub(super) fn like(&self) -> Self {
+        let values = Vec::with_capacity(self.values.len());
+        Self {
+            values,
+            validity: Validity::default(),
+        }
+    }
+
     pub(super) fn push(&mut self, value: T::Native) {
         self.values.push(value);
         self.validity.push(true);
@@ -97,6 +105,15 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// An empty column with room for as many values.
+    pub(super) fn like(&self) -> Self {
+        let values = Vec::with_capacity(self.values.len());
+        Self {
+            values,
+            validity: Validity::default(),
+        }
+    }
+
     pub(super) fn push_option(&mut self, value: Option<bool>) {
         self.values.push(value.unwrap_or_default());
         self.validity.push(value.is_some());
@@ -129,6 +146,18 @@ impl Default for Texts {
 }
 
 impl Texts {
+    /// An empty column with room for as many texts of the same length.
+    pub(super) fn like(&self) -> Self {
+        let mut offsets = Vec::with_capacity(self.offsets.len());
+        offsets.push(0);
+        let bytes = Vec::with_capacity(self.bytes.len());
+        Self {
+            bytes,
+            offsets,
+            validity: Validity::default(),
+        }
+    }
+
     pub(super) fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.end(true);

@@ -27,6 +27,7 @@ use crate::domain::units::Day;
 const RAW_BYTES_MAX: usize = 64 << 10;
 
 /// Rows of one day of one shard, on their way to a file.
+#[derive(Default)]
 pub struct Columns {
     shard: i32,
     /// Their day; all rows have the same.
@@ -67,36 +68,45 @@ impl Columns {
     pub fn new(shard: u32) -> Self {
         Self {
             shard: shard.cast_signed(),
+            ..Self::default()
+        }
+    }
+
+    /// No rows yet, of the same shard, with room for as many as these, so that buffers need not
+    /// grow again.
+    pub fn like(&self) -> Self {
+        Self {
+            shard: self.shard,
             day: None,
-            entry: Fixed::default(),
-            source: Texts::default(),
-            seq: Fixed::default(),
-            idx: Fixed::default(),
-            leg: Fixed::default(),
-            kind: Texts::default(),
-            customer: Texts::default(),
-            period: Fixed::default(),
-            used_at: Fixed::default(),
-            received_at: Fixed::default(),
-            event_source: Texts::default(),
-            event_id: Texts::default(),
-            event_type: Texts::default(),
-            task: Texts::default(),
-            unit: Texts::default(),
-            quantity: Fixed::default(),
-            credits: Fixed::default(),
-            grant_id: Texts::default(),
-            delta: Fixed::default(),
-            balance: Fixed::default(),
-            amount: Fixed::default(),
-            currency: Texts::default(),
-            cost_usd: Fixed::default(),
-            plan: Texts::default(),
-            price_version: Texts::default(),
-            price_id: Texts::default(),
-            late: Flags::default(),
-            reason: Texts::default(),
-            data: Texts::default(),
+            entry: self.entry.like(),
+            source: self.source.like(),
+            seq: self.seq.like(),
+            idx: self.idx.like(),
+            leg: self.leg.like(),
+            kind: self.kind.like(),
+            customer: self.customer.like(),
+            period: self.period.like(),
+            used_at: self.used_at.like(),
+            received_at: self.received_at.like(),
+            event_source: self.event_source.like(),
+            event_id: self.event_id.like(),
+            event_type: self.event_type.like(),
+            task: self.task.like(),
+            unit: self.unit.like(),
+            quantity: self.quantity.like(),
+            credits: self.credits.like(),
+            grant_id: self.grant_id.like(),
+            delta: self.delta.like(),
+            balance: self.balance.like(),
+            amount: self.amount.like(),
+            currency: self.currency.like(),
+            cost_usd: self.cost_usd.like(),
+            plan: self.plan.like(),
+            price_version: self.price_version.like(),
+            price_id: self.price_id.like(),
+            late: self.late.like(),
+            reason: self.reason.like(),
+            data: self.data.like(),
         }
     }
 

@@ -26,7 +26,7 @@ use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder};
 use crate::domain::units::{Day, Timestamp};
 
 /// Rows of a row group: what a reader skips or reads at once, and what the writer holds.
-const ROW_GROUP_ROWS: usize = 256 << 10;
+const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Bytes of a row group, so that long rows do not fill the memory.
 const ROW_GROUP_BYTES: usize = 24 << 20;
 
@@ -174,10 +174,9 @@ fn properties() -> WriterProperties {
         .set_compression(zstd)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_bloom_filter_max_ndv(ROW_GROUP_ROWS as u64)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_bloom_filter_enabled("event_id".into(), true)
-        .set_column_bloom_filter_enabled("customer".into(), true);
+        .set_column_bloom_filter_max_ndv("event_id".into(), ROW_GROUP_ROWS as u64)
+        .set_column_bloom_filter_max_ndv("customer".into(), ROW_GROUP_ROWS as u64);
     for column in [
         "entry",
         "seq",
