@@ -160,10 +160,6 @@ impl Engine {
         self.now
     }
 
-    pub fn book(&self) -> &PriceBook {
-        &self.book
-    }
-
     /// All wallets, in the order in which they were opened.
     pub fn wallets(&self) -> &[Wallet] {
         self.wallets.all()

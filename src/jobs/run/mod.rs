@@ -9,7 +9,7 @@
 mod feed;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -35,6 +35,8 @@ const ALERTS: &str = "ALERTS";
 const WAITING_BATCHES: usize = 4;
 /// How long receiving waits for messages before the engine looks at the clock.
 const IDLE: Duration = Duration::from_millis(100);
+/// How often the worker tells how far behind it is.
+const ROUND: Duration = Duration::from_secs(10);
 /// How long a stopping worker tries to hand its last alerts to the broker.
 const ALERT_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -206,7 +208,13 @@ async fn receive(
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     tokio::pin!(stop);
+    let mut told = Instant::now();
     loop {
+        if told.elapsed() >= ROUND {
+            told = Instant::now();
+            let (behind, replaced) = (receiver.pending(), receiver.replaced());
+            tracing::info!(behind, replaced, "receiving");
+        }
         let batch = tokio::select! {
             biased;
             () = &mut stop => {

@@ -98,12 +98,14 @@ impl From<DeltaTableError> for Error {
 
 impl Ledger {
     /// N: over how many shards the wallets are spread, for ever.
-    pub fn shard_count(&self) -> u32 {
+    #[cfg(test)]
+    fn shard_count(&self) -> u32 {
         self.shard_count
     }
 
     /// The version of the table that is known.
-    pub fn version(&self) -> u64 {
+    #[cfg(test)]
+    fn version(&self) -> u64 {
         self.version
     }
 

@@ -88,7 +88,7 @@ fn a_version_that_was_overtaken_or_is_gone_is_told() {
         .engine
         .set_book(prices::book(&PRICES.replace("v1", "v0")));
     assert_eq!(gone, Err(RestoreError::VersionGone("v1".to_owned())));
-    assert_eq!(run.engine.book().tables().len(), 1);
+    assert_eq!(run.engine.book.tables().len(), 1);
     assert_eq!(
         run.engine
             .set_book(with("version v2 from=2026-10-01T09:01")),
