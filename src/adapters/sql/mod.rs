@@ -1,7 +1,7 @@
 //! SQL over the ledger: the tables and views of a session, running a query, writing its answer.
 //!
 //! Owns which views there are (`views`), the tables that are computed outside of the ledger
-//! (`tables`), the session (`session`, `statement`, `error`) and the formats of an answer
+//! (`tables`), a SQL session (`session`, `statement`, `error`) and the formats of an answer
 //! (`output`, `text_table`). Leaves reading the ledger to whoever hands over its table provider,
 //! and what each view says to its file in `queries/`.
 //!
