@@ -9,8 +9,12 @@ mod answers;
 mod broken;
 #[path = "cli/broken_lines.rs"]
 mod broken_lines;
+#[path = "cli/checkpoints.rs"]
+mod checkpoints;
 #[path = "cli/killed.rs"]
 mod killed;
+#[path = "cli/maintained.rs"]
+mod maintained;
 #[path = "cli/memory.rs"]
 mod memory;
 #[path = "cli/prices.rs"]
@@ -21,3 +25,7 @@ mod purser;
 mod refusals;
 #[path = "cli/replayed.rs"]
 mod replayed;
+#[path = "cli/tampering.rs"]
+mod tampering;
+#[path = "cli/verify.rs"]
+mod verify;

@@ -12,6 +12,7 @@ use purser::domain::customer::Shard;
 use purser::domain::rfc3339;
 use purser::jobs::data::DataFolder;
 use purser::jobs::replay::{Replay, replay};
+use purser::jobs::shard::Attach;
 use support::ledger_csv;
 
 const COLUMNS: &str = "entry, seq, idx, leg, kind, customer, period, used_at, received_at, \
@@ -73,11 +74,16 @@ fn model_rows(seed: u32, folder: &Path) -> (String, String) {
 }
 
 async fn engine_rows(folder: &Path, wall: &str) -> String {
-    let data = DataFolder::new(folder.join("data").to_str().expect("UTF-8")).expect("a folder");
+    let data =
+        DataFolder::new(folder.join("data").to_str().expect("UTF-8"), None).expect("a folder");
     let job = Replay {
-        data: data.clone(),
-        shard: Shard::WHOLE,
-        prices: Some(folder.join("prices")),
+        shard: Attach {
+            data: data.clone(),
+            shard: Shard::WHOLE,
+            prices: Some(folder.join("prices")),
+            // So little that identities of larger inputs are handed over to the disk.
+            filter_bytes: 1 << 20,
+        },
         file: folder.join("events.ndjson"),
         source: None,
         wall_clock: rfc3339::parse(wall.as_bytes()).expect("a time"),

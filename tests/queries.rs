@@ -143,7 +143,7 @@ async fn plain_sums_of_the_ledger_are_right() {
 }
 
 async fn session(folder: &Path) -> Session {
-    let data = DataFolder::new(folder.to_str().expect("UTF-8")).expect("a data folder");
+    let data = DataFolder::new(folder.to_str().expect("UTF-8"), None).expect("a data folder");
     let limits = Limits {
         memory_bytes_max: None,
     };

@@ -2,6 +2,7 @@
 
 pub mod cloudevents;
 pub mod files;
+pub mod identities;
 pub mod jetstream;
 pub mod ledger;
 pub mod price_files;

@@ -9,6 +9,7 @@ use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
 use crate::adapters::sql::output::Format;
 use crate::jobs::data::{DataError, DataFolder};
+use crate::jobs::shard::Attach;
 
 /// The credit wallet behind AI products: usage events in, credits, alerts and invoices out.
 ///
@@ -26,9 +27,14 @@ pub struct Args {
 /// What every command takes.
 #[derive(Clone, Debug, Flags)]
 pub(super) struct Common {
-    /// The data folder: the ledger's table and the price versions [default: ./purser-data]
+    /// The data folder, or a bucket (s3://bucket/folder): the ledger and the price versions
+    /// [default: ./purser-data]
     #[arg(long, global = true, env = "PURSER_DATA")]
     pub(super) data: Option<String>,
+    /// Where files are kept that can be made again [default: `cache` in the data folder, or
+    /// ./purser-cache if that is a bucket]
+    #[arg(long, global = true, env = "PURSER_CACHE")]
+    pub(super) cache: Option<PathBuf>,
     /// How logs are written to standard error
     #[arg(
         long,
@@ -54,9 +60,12 @@ impl Common {
     ///
     /// # Errors
     ///
-    /// It is not on a local disk.
+    /// It is neither a folder nor a bucket.
     pub(super) fn folder(&self) -> Result<DataFolder, DataError> {
-        DataFolder::new(self.data.as_deref().unwrap_or("./purser-data"))
+        DataFolder::new(
+            self.data.as_deref().unwrap_or("./purser-data"),
+            self.cache.as_deref(),
+        )
     }
 }
 
@@ -78,6 +87,15 @@ pub(super) enum Command {
     Signals(Signals),
     /// Prints a customer's wallet as the ledger has it
     Balance(Balance),
+    /// Merges small files of days that are over, and deletes what nobody needs any more
+    Maintain(Maintain),
+    /// Proves that a data folder is whole and right, row by row
+    ///
+    /// Reads the whole ledger once: nothing is lost or there twice, credits are conserved, and
+    /// every charge, balance and alert is what the price tables make of the events. Prints what
+    /// was looked at and the first faults, each with its row. Exit code 1 when there is a fault,
+    /// 2 when the ledger could not be read to its end.
+    Verify,
     /// Checks price files, or puts versions in force
     #[command(subcommand)]
     Prices(Prices),
@@ -102,14 +120,11 @@ pub(super) struct Replay {
     /// NDJSON files; `-` reads standard input
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-    /// Publishes the price files of this folder first
-    #[arg(long, env = "PURSER_PRICES")]
-    pub(super) prices: Option<PathBuf>,
     /// The ledger's name for the file [default: file:<its name>]
     #[arg(long, env = "PURSER_SOURCE")]
     pub(super) source: Option<String>,
     #[command(flatten)]
-    pub(super) shard: ShardFlag,
+    pub(super) shard: ShardFlags,
 }
 
 /// Reads a stream, keeps the wallets and writes the ledger, until it is told to stop.
@@ -120,14 +135,15 @@ pub(super) struct Replay {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) nats: Nats,
-    /// Publishes the price files of this folder first
-    #[arg(long, env = "PURSER_PRICES")]
-    pub(super) prices: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) shard: ShardFlag,
+    pub(super) shard: ShardFlags,
     /// How old the first row of a batch may grow before the batch is committed, in seconds
     #[arg(long, env = "PURSER_COMMIT_INTERVAL", default_value_t = 10)]
     pub(super) commit_interval: u64,
+    /// How often the wallets are written to the table `wallets`, from which a restart goes on, in
+    /// seconds
+    #[arg(long, env = "PURSER_CHECKPOINT_INTERVAL", default_value_t = 300)]
+    pub(super) checkpoint_interval: u64,
     /// Reads another stream than the one that the ledger knows, from its first message
     #[arg(long, env = "PURSER_NEW_SOURCE")]
     pub(super) new_source: bool,
@@ -188,11 +204,39 @@ impl std::fmt::Debug for Nats {
     }
 }
 
-#[derive(Clone, Copy, Debug, Flags)]
-pub(super) struct ShardFlag {
+/// What `replay` and `run` take of the shard that they work on.
+#[derive(Clone, Debug, Flags)]
+pub(super) struct ShardFlags {
     /// Which shard of how many: `0/1` is all wallets
     #[arg(long, env = "PURSER_SHARDS", default_value = "0/1", value_parser = shard)]
     pub(super) shards: crate::domain::customer::Shard,
+    /// A folder of price files to publish first
+    #[arg(long, env = "PURSER_PRICES")]
+    pub(super) prices: Option<PathBuf>,
+    /// Memory for the duplicate filter in MiB, at least 16; what does not fit lies in the cache
+    /// folder
+    #[arg(long, env = "PURSER_DEDUP_MEMORY", default_value_t = FILTER_MIB,
+        value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    pub(super) dedup_memory: u64,
+}
+
+/// The default memory of the duplicate filter.
+pub(super) const FILTER_MIB: u64 = 256;
+
+impl ShardFlags {
+    /// The shard in the data folder that was named.
+    ///
+    /// # Errors
+    ///
+    /// It is neither a folder nor a bucket.
+    pub(super) fn attach(self, common: &Common) -> Result<Attach, DataError> {
+        Ok(Attach {
+            data: common.folder()?,
+            shard: self.shards,
+            prices: self.prices,
+            filter_bytes: self.dedup_memory << 20,
+        })
+    }
 }
 
 /// Answers one SQL statement over `ledger`, `periods`, `prices`, `plans` and the views `usage`,
@@ -271,6 +315,17 @@ pub(super) struct Balance {
     pub(super) customer: String,
     #[command(flatten)]
     pub(super) format: FormatFlag,
+}
+
+/// Keeps the ledger's table fast: merges the small files of days that are over, checkpoints and
+/// cleans its log, and deletes files that no version of it has named for a week.
+///
+/// Safe beside a running worker, and no row changes. Once a day is enough.
+#[derive(Debug, Flags)]
+pub(super) struct Maintain {
+    /// Tells what would be done, and does nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// Checks price files, or puts versions in force.

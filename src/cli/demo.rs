@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use uuid::Uuid;
 
-use super::args::{Common, Demo, OutputFormat};
+use super::args::{Common, Demo, FILTER_MIB, OutputFormat};
 use super::failure::Failure;
 use super::query::print;
 use crate::adapters::sql::session::{Limits, Session};
@@ -19,6 +19,7 @@ use crate::domain::rfc3339;
 use crate::jobs::data::DataFolder;
 use crate::jobs::demo_events::{DemoCounts, write_october};
 use crate::jobs::replay::{Replay, replay};
+use crate::jobs::shard::Attach;
 use crate::jobs::sql;
 
 /// The demo's own price tables.
@@ -86,13 +87,16 @@ const CHAPTERS: [(&str, &str); 7] = [
 ];
 
 pub(super) async fn run(common: &Common, args: Demo) -> Result<(), Failure> {
-    let data = folder(common)?;
-    let events = data.path().join("october.ndjson");
+    let (data, folder) = folder(common)?;
+    let events = folder.join("october.ndjson");
     tell_events(&write_events(&events)?, &events);
     let job = Replay {
-        data: data.clone(),
-        shard: Shard::WHOLE,
-        prices: Some(prices(&args, &data)?),
+        shard: Attach {
+            data: data.clone(),
+            shard: Shard::WHOLE,
+            prices: Some(prices(&args, &folder)?),
+            filter_bytes: FILTER_MIB << 20,
+        },
         file: events,
         source: None,
         wall_clock: rfc3339::parse(AFTER_THE_MONTH.as_bytes()).context("the demo's clock")?,
@@ -112,7 +116,7 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<(), Failure> {
         .await?,
     )
     .await?;
-    go_on(&data);
+    go_on(&folder);
     Ok(())
 }
 
@@ -145,8 +149,8 @@ async fn tell_chapters(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn go_on(data: &DataFolder) {
-    let folder = data.path().display();
+fn go_on(folder: &Path) {
+    let folder = folder.display();
     println!("The ledger is a Delta Lake table in {folder}/ledger. Go on with SQL:\n");
     for command in [
         "query \"select * from usage where customer = 'atlas-bank' limit 5\"",
@@ -160,7 +164,7 @@ fn go_on(data: &DataFolder) {
 }
 
 /// The folder that was named, which must have no ledger yet, or a fresh one.
-fn folder(common: &Common) -> Result<DataFolder, Failure> {
+fn folder(common: &Common) -> Result<(DataFolder, PathBuf), Failure> {
     let data = match &common.data {
         Some(_) => common.folder()?,
         None => {
@@ -169,15 +173,20 @@ fn folder(common: &Common) -> Result<DataFolder, Failure> {
                 fresh
                     .to_str()
                     .context("the temporary folder is not UTF-8")?,
+                None,
             )?
         }
     };
-    let folder = data.path().display();
-    if data.table().exists() {
+    let path = data
+        .local()
+        .context("the demo wants a folder on this machine")?;
+    let folder = path.display();
+    if path.join("ledger").exists() {
         return Err(anyhow!("{folder} has a ledger already: name an empty folder").into());
     }
-    fs::create_dir_all(data.path()).with_context(|| format!("making {folder}"))?;
-    Ok(data)
+    fs::create_dir_all(path).with_context(|| format!("making {folder}"))?;
+    let path = path.to_owned();
+    Ok((data, path))
 }
 
 fn write_events(path: &Path) -> anyhow::Result<DemoCounts> {
@@ -191,11 +200,11 @@ fn write_events(path: &Path) -> anyhow::Result<DemoCounts> {
 }
 
 /// The folder of price files: the one that was named, or the demo's own.
-fn prices(args: &Demo, data: &DataFolder) -> anyhow::Result<PathBuf> {
+fn prices(args: &Demo, data: &Path) -> anyhow::Result<PathBuf> {
     if let Some(folder) = &args.prices {
         return Ok(folder.clone());
     }
-    let folder = data.path().join("price-files");
+    let folder = data.join("price-files");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     for (name, text) in PRICES {
         let path = folder.join(name);

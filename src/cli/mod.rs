@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod invoice;
 mod logging;
+mod maintain;
 mod nats;
 mod prices;
 mod progress;
@@ -22,6 +23,7 @@ mod query;
 mod replay;
 mod run;
 mod signals;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,8 @@ pub fn run(args: Args) -> ExitCode {
             Command::Invoice(args) => invoice::run(common, args).await,
             Command::Signals(args) => signals::run(common, args).await,
             Command::Balance(args) => balance::run(common, args).await,
+            Command::Maintain(args) => maintain::run(common, args).await,
+            Command::Verify => verify::run(common).await,
             Command::Prices(args) => prices::run(common, args).await,
         }
     });
@@ -66,12 +70,25 @@ fn report(failure: &Failure) -> ExitCode {
             ExitCode::from(NO)
         }
         Failure::Unable(error) => {
-            eprintln!("purser: {error:#}");
+            eprintln!("purser: {}", with_causes(error));
             ExitCode::from(UNABLE)
         }
         Failure::Fenced(error) => {
-            eprintln!("purser: {error:#}");
+            eprintln!("purser: {}", with_causes(error));
             ExitCode::from(FENCED)
         }
     }
+}
+
+/// The error and its causes, but for those that it has told already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(common: &Common, args: Prices) -> Result<(), Failure> {
         },
         Prices::Publish { folder } => {
             let data = common.folder()?;
-            let published = prices::publish(&folder, &data.prices(), data.now().await?)?;
+            let published = data.prices()?.publish(&folder, data.now().await?).await?;
             for version in &published.new {
                 println!("{version}: published");
             }

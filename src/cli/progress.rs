@@ -1,4 +1,4 @@
-//! Progress of reading a file.
+//! Progress of long work.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -39,6 +39,33 @@ impl Bar {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
+    }
+
+    /// Shows that a step is `at` of `of`.
+    pub(super) fn step(&self, name: &str, at: usize, of: usize) {
+        self.bar.set_message(name.to_owned());
+        self.bar.set_length(of as u64);
+        self.bar.set_position(at as u64);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            self.bar.set_style(style);
+        }
+    }
+
+    /// Shows `done` of `total` rows.
+    pub(super) fn count(&self, done: u64, total: u64) {
+        if self.bar.length() != Some(total) {
+            self.bar.set_length(total);
+            let style = "{msg} {wide_bar} {human_pos}/{human_len} rows {eta}";
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                self.bar.set_style(style);
+            }
+        }
+        self.bar.set_position(done);
+    }
+
+    /// Prints without the bar in the way.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
     pub(super) fn end(&self) {

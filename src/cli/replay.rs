@@ -10,13 +10,11 @@ pub(super) async fn run(common: &Common, args: Replay) -> Result<(), Failure> {
     if args.source.is_some() && args.files.len() > 1 {
         return Err(anyhow::anyhow!("--source names one file: replay them one by one").into());
     }
-    let data = common.folder()?;
+    let shard = args.shard.attach(common)?;
     for file in args.files {
         let bar = Bar::new(&file.display().to_string());
         let job = replay::Replay {
-            data: data.clone(),
-            shard: args.shard.shards,
-            prices: args.prices.clone(),
+            shard: shard.clone(),
             file,
             source: args.source.clone(),
             wall_clock: wall_clock(),

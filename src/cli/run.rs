@@ -16,13 +16,12 @@ pub(super) async fn run(common: &Common, args: Run) -> Result<(), Failure> {
         signal(SignalKind::interrupt())?,
     );
     let job = run::Run {
-        data: common.folder()?,
-        shard: args.shard.shards,
-        prices: args.prices,
+        shard: args.shard.attach(common)?,
         access: access(&args.nats, "purser run"),
         stream: args.nats.stream,
         new_source: args.new_source,
         commit_interval: Duration::from_secs(args.commit_interval),
+        checkpoint_interval: Duration::from_secs(args.checkpoint_interval),
         clock: wall_clock,
     };
     let stop = async {

@@ -1,22 +1,30 @@
 //! The duplicate filter.
 //!
-//! Owns which identities are occupied, since when, and by what payload. Leaves what becomes of a
-//! copy to `engine`.
+//! Owns which identities are occupied, since when, and by what payload, and when the recent ones
+//! are handed over to older ones. Leaves keeping those to `Older`, and what becomes of a copy to
+//! `engine`.
 //!
 //! Invariant: exact within the window: an identity is found as long as it was occupied no longer
 //! ago than the window, and a command's for ever. (Two identities share a place only if 128 bits
 //! of a keyed hash agree.)
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+mod older;
 
-use hashbrown::DefaultHashBuilder;
-use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
+
+pub use older::{Older, OlderFault, Place, Recent, Room, Segment, segment_of};
 
 use super::units::Timestamp;
 
-/// Tables that the identities are spread over, so that growing one does not hold up the engine.
+/// Tables of a filter that keeps everything in memory.
 const SEGMENTS: usize = 64;
+
+/// What the hashes are keyed by: two words for identities, two for payloads. It should be unknown
+/// to producers, so that none can aim at a place.
+pub type FilterKey = [u64; 4];
 
 /// Who sent what: the place that an event occupies.
 #[derive(Clone, Copy, Debug)]
@@ -43,30 +51,51 @@ pub enum Occupied {
     ForEver,
 }
 
-/// All identities that are occupied.
-pub struct DuplicateFilter {
-    key: (u64, u64),
-    payload_hash: DefaultHashBuilder,
-    segments: Vec<HashMap<[u64; 2], Place, BuildHasherDefault<FirstWord>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    fingerprint: u32,
-    /// Microseconds; `FOR_EVER` for a command.
-    since: i64,
-}
-
 const FOR_EVER: i64 = i64::MAX;
 
+/// All identities that are occupied.
+pub struct DuplicateFilter {
+    key: FilterKey,
+    recent: Recent,
+    room: Room,
+    /// A table has as many as it may.
+    is_full: bool,
+    /// The identities of ledger entries up to this one are in `older`.
+    covered_entry: i64,
+    older: Option<Box<dyn Older>>,
+}
+
 impl DuplicateFilter {
-    /// An empty filter; `key` should be unknown to producers, so that none can aim at a place.
-    pub fn new(key: (u64, u64)) -> Self {
-        let segments = (0..SEGMENTS).map(|_| HashMap::default()).collect();
+    /// An empty filter that keeps everything in memory.
+    pub fn unbounded(key: FilterKey) -> Self {
+        let room = Room {
+            segments: SEGMENTS,
+            segment_identities: usize::MAX,
+        };
         Self {
             key,
-            payload_hash: DefaultHashBuilder::default(),
-            segments,
+            recent: Recent::new(room),
+            room,
+            is_full: false,
+            covered_entry: 0,
+            older: None,
+        }
+    }
+
+    /// A filter that keeps identities in memory as long as there is room. `older` was keyed by
+    /// `key` before, and has those of ledger entries up to `covered_entry`.
+    pub fn bounded(
+        key: FilterKey,
+        room: Room,
+        (older, covered_entry): (Box<dyn Older>, i64),
+    ) -> Self {
+        Self {
+            key,
+            recent: Recent::new(room),
+            room,
+            is_full: false,
+            covered_entry,
+            older: Some(older),
         }
     }
 
@@ -76,26 +105,44 @@ impl DuplicateFilter {
         customer: &str,
         source: &str,
         id: &str,
-        payload: (&str, &str),
+        (event_type, data): (&str, &str),
     ) -> Identity {
-        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        let [first, second, third, fourth] = self.key;
+        let mut hasher = SipHasher128::new_with_keys(first, second);
         // The lengths keep ("a", "bc") and ("ab", "c") apart.
         hasher.write_u32((customer.len() << 16 | source.len()) as u32);
         hasher.write(customer.as_bytes());
         hasher.write(source.as_bytes());
         hasher.write(id.as_bytes());
         let hash = hasher.finish128();
-        let fingerprint = self.payload_hash.hash_one(payload) as u32;
+        let mut payload = SipHasher13::new_with_keys(third, fourth);
+        payload.write_u32(event_type.len() as u32);
+        payload.write(event_type.as_bytes());
+        payload.write(data.as_bytes());
         Identity {
             hash: [hash.h1, hash.h2],
-            fingerprint,
+            fingerprint: payload.finish() as u32,
         }
     }
 
     /// What an event of `identity` that is received at `now` is; `window` in microseconds, a
     /// copy exactly that long after the first one still counts.
-    pub fn verdict(&self, identity: Identity, now: Timestamp, window: i64) -> Verdict {
-        match self.segment(identity).get(&identity.hash) {
+    ///
+    /// # Errors
+    ///
+    /// Older identities can't be read.
+    pub fn verdict(
+        &mut self,
+        identity: Identity,
+        now: Timestamp,
+        window: i64,
+    ) -> Result<Verdict, OlderFault> {
+        let place = match (self.recent.find(identity.hash), &mut self.older) {
+            (Some(place), _) => Some(place),
+            (None, Some(older)) => older.find(identity.hash)?,
+            (None, None) => None,
+        };
+        Ok(match place {
             Some(place) if now.get().saturating_sub(place.since) <= window => {
                 if place.fingerprint == identity.fingerprint {
                     Verdict::Duplicate
@@ -104,7 +151,7 @@ impl DuplicateFilter {
                 }
             }
             _ => Verdict::New,
-        }
+        })
     }
 
     /// Occupies the identity of an accepted event.
@@ -117,59 +164,136 @@ impl DuplicateFilter {
             fingerprint: identity.fingerprint,
             since,
         };
-        let segment = &mut self.segments[segment_of(identity)];
-        segment.insert(identity.hash, place);
+        let count = self.recent.insert(identity.hash, place);
+        self.is_full |= count >= self.room.segment_identities;
     }
 
-    /// Forgets identities that were occupied before `before`.
-    pub fn forget(&mut self, before: Timestamp) {
-        for segment in &mut self.segments {
-            segment.retain(|_, place| place.since >= before.get());
+    /// Hands recent identities over when they have filled their memory. `last_entry` is the
+    /// newest ledger entry whose identity is here.
+    ///
+    /// # Errors
+    ///
+    /// They can't be kept.
+    pub fn make_room(&mut self, last_entry: i64) -> Result<(), OlderFault> {
+        if self.is_full {
+            self.hand_over(last_entry)?;
         }
+        Ok(())
     }
 
-    fn segment(
-        &self,
-        identity: Identity,
-    ) -> &HashMap<[u64; 2], Place, BuildHasherDefault<FirstWord>> {
-        &self.segments[segment_of(identity)]
-    }
-}
-
-fn segment_of(identity: Identity) -> usize {
-    identity.hash[1] as usize % SEGMENTS
-}
-
-/// The keys are hashes already.
-#[derive(Default)]
-struct FirstWord(u64);
-
-impl Hasher for FirstWord {
-    fn finish(&self) -> u64 {
-        self.0
+    /// Ends with all identities handed over, as of `last_entry`.
+    ///
+    /// # Errors
+    ///
+    /// Not all are kept: the next start takes longer.
+    pub fn close(mut self, last_entry: i64) -> Result<(), OlderFault> {
+        if self.recent.count() > 0 || last_entry > self.covered_entry {
+            self.hand_over(last_entry)?;
+        }
+        self.older.as_mut().map_or(Ok(()), |older| older.close())
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(word) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*word);
+    /// The identities of ledger entries up to this one need not be occupied again.
+    pub fn covered_entry(&self) -> i64 {
+        self.covered_entry
+    }
+
+    fn hand_over(&mut self, last_entry: i64) -> Result<(), OlderFault> {
+        let Some(older) = &mut self.older else {
+            return Ok(());
+        };
+        self.is_full = false;
+        let mut recent = std::mem::replace(&mut self.recent, Recent::new(self.room));
+        recent.last_entry = last_entry;
+        self.covered_entry = last_entry;
+        older.take_over(recent)
+    }
+
+    /// Identities that were occupied before `before` need not be found again.
+    pub fn forget(&mut self, before: Timestamp) {
+        if let Some(older) = &mut self.older {
+            older.forget(before.get());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     const WINDOW: i64 = 100;
 
+    fn room(segment_identities: usize) -> Room {
+        Room {
+            segments: 1,
+            segment_identities,
+        }
+    }
+
+    /// Older identities, in memory all the same.
+    #[derive(Default)]
+    struct Kept(HashMap<[u64; 2], Place>);
+
+    impl Older for Kept {
+        fn find(&mut self, hash: [u64; 2]) -> Result<Option<Place>, OlderFault> {
+            Ok(self.0.get(&hash).copied())
+        }
+
+        fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {
+            let taken: Vec<_> = recent.segments.into_iter().flatten().collect();
+            assert!(taken.len() == 3 && recent.last_entry > 0 || taken.len() == 1);
+            self.0.extend(taken);
+            Ok(())
+        }
+
+        fn forget(&mut self, before: i64) {
+            self.0.retain(|_, place| place.since >= before);
+        }
+
+        fn close(&mut self) -> Result<(), OlderFault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_filter_hands_over_and_still_finds() {
+        let kept = Box::new(Kept::default());
+        let mut filter = DuplicateFilter::bounded([1, 2, 3, 4], room(3), (kept, 0));
+        let identity = |filter: &DuplicateFilter, id: i64| {
+            filter.identity("acme", "/s", &id.to_string(), ("t", "{}"))
+        };
+        for id in 0..20 {
+            let new = identity(&filter, id);
+            let verdict = filter.verdict(new, Timestamp::new(id), WINDOW).unwrap();
+            assert_eq!(verdict, Verdict::New, "{id}");
+            filter.occupy(new, Occupied::Since(Timestamp::new(id)));
+            filter.make_room(id + 1).unwrap();
+            assert!(filter.recent.count() < 3);
+        }
+        for id in 0..20 {
+            let old = identity(&filter, id);
+            let verdict = filter.verdict(old, Timestamp::new(20), WINDOW).unwrap();
+            assert_eq!(verdict, Verdict::Duplicate, "{id}");
+        }
+        // A place that was taken anew, after its window, counts from then.
+        let again = identity(&filter, 0);
+        filter.occupy(again, Occupied::Since(Timestamp::new(1_000)));
+        let verdict = filter
+            .verdict(again, Timestamp::new(1_050), WINDOW)
+            .unwrap();
+        assert_eq!(verdict, Verdict::Duplicate);
+    }
+
     #[test]
     fn finds_copies_within_the_window_only() {
-        let mut filter = DuplicateFilter::new((1, 2));
+        let mut filter = DuplicateFilter::unbounded([1, 2, 3, 4]);
         let first = filter.identity("acme", "/s", "1", ("t", "{}"));
         let other_payload = filter.identity("acme", "/s", "1", ("t", "{ }"));
         let other_type = filter.identity("acme", "/s", "1", ("u", "{}"));
         assert_eq!(
-            filter.verdict(first, Timestamp::new(0), WINDOW),
+            filter.verdict(first, Timestamp::new(0), WINDOW).unwrap(),
             Verdict::New
         );
         filter.occupy(first, Occupied::Since(Timestamp::new(0)));
@@ -196,25 +320,27 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                filter.verdict(identity, Timestamp::new(at), WINDOW),
+                filter
+                    .verdict(identity, Timestamp::new(at), WINDOW)
+                    .unwrap(),
                 verdict,
                 "{at}"
             );
         }
-        filter.forget(Timestamp::new(1));
-        assert_eq!(
-            filter.verdict(first, Timestamp::new(0), WINDOW),
-            Verdict::New
-        );
     }
 
     #[test]
     fn never_forgets_commands() {
-        let mut filter = DuplicateFilter::new((1, 2));
+        let mut filter =
+            DuplicateFilter::bounded([1, 2, 3, 4], room(1), (Box::new(Kept::default()), 0));
         let command = filter.identity("acme", "/s", "1", ("purser.wallet.opened", "{}"));
         filter.occupy(command, Occupied::ForEver);
+        filter.make_room(1).unwrap();
         filter.forget(Timestamp::new(i64::MAX - 1));
         let far = Timestamp::new(i64::MAX);
-        assert_eq!(filter.verdict(command, far, WINDOW), Verdict::Duplicate);
+        assert_eq!(
+            filter.verdict(command, far, WINDOW).unwrap(),
+            Verdict::Duplicate
+        );
     }
 }

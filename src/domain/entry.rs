@@ -10,6 +10,7 @@ use std::fmt;
 
 use super::calendar;
 use super::event::Reading;
+use super::rfc3339;
 use super::units::{Credits, Day, Money, Quantity, Timestamp};
 
 /// What a row records.
@@ -253,6 +254,12 @@ pub struct Entry<'a> {
     pub late: Option<bool>,
     pub reason: Option<Note>,
     pub data: Option<Payload<'a>>,
+}
+
+/// Whether a source is a stream: its name, `@`, and when it was made.
+pub fn is_stream(source: &str) -> bool {
+    let made = source.rsplit_once('@').map(|(_, made)| made);
+    made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
 }
 
 /// Where the engine puts what it decides, row by row in the order of `entry`.

@@ -3,6 +3,7 @@
 //! No clock, no I/O, no float, nothing asynchronous; imports go down this list only.
 
 pub mod alert;
+pub mod audit;
 pub mod calendar;
 pub mod command;
 pub mod customer;

@@ -122,8 +122,8 @@ impl Day {
         self.0
     }
 
-    /// Midnight UTC at the start of the day.
+    /// Midnight UTC at the start of the day, stopping at the ends of `i64`.
     pub const fn start(self) -> Timestamp {
-        Timestamp(self.0 as i64 * MICROS_PER_DAY)
+        Timestamp((self.0 as i64).saturating_mul(MICROS_PER_DAY))
     }
 }

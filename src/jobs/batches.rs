@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::adapters::ledger::Columns;
 use crate::domain::entry::{Entry, Sink};
+use crate::domain::units::Day;
 
 /// Rows that go to the encoder at once.
 const CHUNK_ROWS: usize = 4 << 10;
@@ -21,9 +22,24 @@ const BATCH_ROWS: i64 = 1_000_000;
 /// Bytes of a batch before encoding, roughly.
 const BATCH_BYTES: usize = 512 << 20;
 
+/// Rows of one day in memory. Those of the worker are [`Columns`], those of the simulation are
+/// kept one by one.
+pub trait Rows: Sink {
+    /// No rows yet, of the same shard.
+    fn like(&self) -> Self;
+
+    fn rows(&self) -> usize;
+
+    /// Roughly the memory that they take.
+    fn bytes(&self) -> usize;
+
+    /// Their day; `None` while there are none.
+    fn day(&self) -> Option<Day>;
+}
+
 /// What the engine's thread hands to the writer's.
-pub enum Work {
-    Rows(Box<Columns>),
+pub enum Work<R = Columns> {
+    Rows(Box<R>),
     /// The rows since the last seal are a batch.
     Seal(Seal),
 }
@@ -42,9 +58,9 @@ pub struct Seal {
 pub struct WriterGone;
 
 /// The sink that cuts batches.
-pub struct Batches {
-    work: SyncSender<Work>,
-    columns: Columns,
+pub struct Batches<R = Columns> {
+    work: SyncSender<Work<R>>,
+    rows: R,
     last_entry: i64,
     /// Entries before the batch at hand.
     sealed_entry: i64,
@@ -55,12 +71,13 @@ pub struct Batches {
     gone: bool,
 }
 
-impl Batches {
-    /// Batches of `shard` after `last_entry`; one is cut when its first row is `interval` old.
-    pub fn new(shard: u32, last_entry: i64, interval: Duration, work: SyncSender<Work>) -> Self {
+impl<R: Rows> Batches<R> {
+    /// Batches of the shard of `rows`, which are none yet, after `last_entry`; one is cut when its
+    /// first row is `interval` old.
+    pub fn new(rows: R, last_entry: i64, interval: Duration, work: SyncSender<Work<R>>) -> Self {
         Self {
             work,
-            columns: Columns::new(shard),
+            rows,
             last_entry,
             sealed_entry: last_entry,
             sealed_bytes: 0,
@@ -77,7 +94,7 @@ impl Batches {
     ///
     /// [`WriterGone`]: stop, and ask the writer why.
     pub fn after_message(&mut self) -> Result<(), WriterGone> {
-        if self.columns.rows() >= CHUNK_ROWS || self.columns.bytes() >= CHUNK_BYTES {
+        if self.rows.rows() >= CHUNK_ROWS || self.rows.bytes() >= CHUNK_BYTES {
             self.send_rows();
             let rows = self.last_entry - self.sealed_entry;
             if rows >= BATCH_ROWS || self.sealed_bytes >= BATCH_BYTES {
@@ -110,20 +127,20 @@ impl Batches {
     }
 
     fn send_rows(&mut self) {
-        if self.columns.rows() > 0 {
-            self.sealed_bytes += self.columns.bytes();
-            let fresh = self.columns.like();
-            let columns = std::mem::replace(&mut self.columns, fresh);
-            self.gone |= self.work.send(Work::Rows(Box::new(columns))).is_err();
+        if self.rows.rows() > 0 {
+            self.sealed_bytes += self.rows.bytes();
+            let fresh = self.rows.like();
+            let rows = std::mem::replace(&mut self.rows, fresh);
+            self.gone |= self.work.send(Work::Rows(Box::new(rows))).is_err();
         }
     }
 }
 
-impl Sink for Batches {
+impl<R: Rows> Sink for Batches<R> {
     fn append(&mut self, row: &Entry<'_>) {
         // All rows of a message have one day, so that this is between two messages.
         if self
-            .columns
+            .rows
             .day()
             .is_some_and(|day| day != row.received_at.day())
         {
@@ -141,6 +158,24 @@ impl Sink for Batches {
             self.begun = Some(Instant::now());
         }
         self.last_entry = row.entry;
-        self.columns.append(row);
+        self.rows.append(row);
+    }
+}
+
+impl Rows for Columns {
+    fn like(&self) -> Self {
+        self.like()
+    }
+
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn day(&self) -> Option<Day> {
+        self.day()
     }
 }

@@ -2,14 +2,18 @@
 
 pub mod alert_event;
 pub mod batches;
+pub mod checkpoints;
 pub mod data;
 pub mod demo_events;
+pub mod maintain;
 pub mod prices;
 pub mod publish;
 pub mod replay;
 pub mod run;
 pub mod shard;
+mod spool;
 pub mod sql;
+pub mod verify;
 pub mod writer;
 
 use crate::domain::engine::Engine;

@@ -5,14 +5,21 @@
 //! Invariant: a version in the data folder never changes, and none is put there that should have
 //! priced usage already.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::adapters::price_files::{PriceFileFault, ReadError, load, read_folder};
-use crate::domain::price::PriceBook;
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+
+use crate::adapters::price_files::{PriceFileFault, ReadError, load, read_folder, read_store};
+use crate::domain::price::{PriceBook, PriceTable};
 use crate::domain::rfc3339;
 use crate::domain::units::{MICROS_PER_MINUTE, Timestamp};
+
+/// The folder of price files below a data folder.
+const FOLDER: &str = "prices";
 
 /// A version must be published this long before it takes effect, so that every worker has seen
 /// it by then.
@@ -26,10 +33,10 @@ pub enum PricesError {
     #[error("the price files have faults:\n{}", list(.0))]
     Faults(Vec<PriceFileFault>),
     #[error(
-        "there is no price file in {}: publish some with `purser prices publish DIR`, or give \
-         --prices DIR", .0.display()
+        "there is no price file in {0}: publish some with `purser prices publish DIR`, or give \
+         --prices DIR"
     )]
-    None(PathBuf),
+    None(String),
     #[error(
         "{file}: version `{version}` was published with other content and can't change: give the \
          new prices a new `version` and a later `effective_from`"
@@ -45,8 +52,14 @@ pub enum PricesError {
         from: String,
         now: String,
     },
-    #[error("could not write {}", .path.display())]
+    #[error("could not write {path} into the data folder")]
     Write {
+        path: String,
+        #[source]
+        source: object_store::Error,
+    },
+    #[error("could not sync the price files in {}", .path.display())]
+    Sync {
         path: PathBuf,
         #[source]
         source: io::Error,
@@ -61,99 +74,137 @@ pub struct Published {
     pub known: Vec<String>,
 }
 
-/// The versions in a folder of price files.
+/// The versions in a folder of price files on this machine.
 ///
 /// # Errors
 ///
 /// Every fault with its file and line; a folder without price files is one.
 pub fn load_folder(folder: &Path) -> Result<PriceBook, PricesError> {
-    let files = if folder.is_dir() {
-        read_folder(folder)?
-    } else {
-        Vec::new()
-    };
+    let files = read_folder(folder)?;
     if files.is_empty() {
-        return Err(PricesError::None(folder.to_owned()));
+        return Err(PricesError::None(folder.display().to_string()));
     }
     load(&files).map_err(PricesError::Faults)
 }
 
-/// Puts the versions in folder `from` into folder `to`. `now` is the ledger's; `None` for an
-/// empty one, which takes all.
-///
-/// # Errors
-///
-/// A fault in a file or in the set of all versions, a version that was published with other
-/// content, or one that would take effect too soon; nothing is published then.
-pub fn publish(from: &Path, to: &Path, now: Option<Timestamp>) -> Result<Published, PricesError> {
-    let offered = read_folder(from)?;
-    if offered.is_empty() {
-        return Err(PricesError::None(from.to_owned()));
+/// The price folder of a data folder.
+#[derive(Clone, Debug)]
+pub struct PriceFolder {
+    /// Its paths begin at the data folder.
+    pub store: Arc<dyn ObjectStore>,
+    /// The data folder, when it is on a local disk.
+    pub local: Option<PathBuf>,
+    /// The data folder as people write it.
+    pub shown: String,
+}
+
+impl PriceFolder {
+    /// The versions that are in force or will be.
+    ///
+    /// # Errors
+    ///
+    /// Every fault with its file and line; a folder without price files is one.
+    pub async fn load(&self) -> Result<PriceBook, PricesError> {
+        let files = read_store(&*self.store, FOLDER).await?;
+        if files.is_empty() {
+            return Err(PricesError::None(format!("{}/{FOLDER}", self.shown)));
+        }
+        load(&files).map_err(PricesError::Faults)
     }
-    load(&offered).map_err(PricesError::Faults)?;
-    let there = if to.is_dir() {
-        read_folder(to)?
-    } else {
-        Vec::new()
-    };
-    let mut all = there.clone();
-    let mut published = Published::default();
-    let mut fresh = Vec::new();
-    for (file, text) in offered {
-        let alone = load(&[(file.clone(), text.clone())]).map_err(PricesError::Faults)?;
-        let table = &alone.tables()[0];
-        let version = table.version.clone();
-        let name = format!("{version}.toml");
-        match there.iter().find(|(known, _)| *known == name) {
-            Some((_, known)) if *known == text => published.known.push(version),
-            Some(_) => return Err(PricesError::Changed { file, version }),
-            None => {
-                let from = table.effective_from;
-                if let Some(now) = now.filter(|now| from <= now.plus(NOTICE)) {
-                    let (from, now) = (rfc3339::format(from), rfc3339::format(now));
-                    let (from, now) = (from.to_string(), now.to_string());
-                    return Err(PricesError::TooLate {
-                        file,
-                        version,
-                        from,
-                        now,
-                    });
+
+    /// Puts the versions in folder `from` in force. `now` is the ledger's; `None` for an empty
+    /// one, which takes all.
+    ///
+    /// # Errors
+    ///
+    /// A fault in a file or in the set of all versions, a version that was published with other
+    /// content, or one that would take effect too soon; nothing is published then.
+    pub async fn publish(
+        &self,
+        from: &Path,
+        now: Option<Timestamp>,
+    ) -> Result<Published, PricesError> {
+        let offered = read_folder(from)?;
+        if offered.is_empty() {
+            return Err(PricesError::None(from.display().to_string()));
+        }
+        load(&offered).map_err(PricesError::Faults)?;
+        let there = read_store(&*self.store, FOLDER).await?;
+        let mut all = there.clone();
+        let mut published = Published::default();
+        let mut fresh = Vec::new();
+        for (file, text) in offered {
+            let alone = load(&[(file.clone(), text.clone())]).map_err(PricesError::Faults)?;
+            let table = &alone.tables()[0];
+            let version = table.version.clone();
+            let name = format!("{version}.toml");
+            match there.iter().find(|(known, _)| *known == name) {
+                Some((_, known)) if *known == text => published.known.push(version),
+                Some(_) => return Err(PricesError::Changed { file, version }),
+                None => {
+                    in_time(&file, table, now)?;
+                    all.push((file, text.clone()));
+                    fresh.push((name, text));
+                    published.new.push(version);
                 }
-                all.push((file, text.clone()));
-                fresh.push((name, text));
-                published.new.push(version);
             }
         }
-    }
-    load(&all).map_err(PricesError::Faults)?;
-    for (name, text) in fresh {
-        let path = to.join(name);
-        match write_once(&path, &text) {
-            // Another process published the same at the same time.
-            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists && holds(&path, &text) => {}
-            written => written.map_err(|source| PricesError::Write { path, source })?,
+        load(&all).map_err(PricesError::Faults)?;
+        for (name, text) in fresh {
+            self.write_once(&name, text).await?;
         }
+        Ok(published)
     }
-    Ok(published)
+
+    /// Writes a file that nobody sees half, and that replaces none of other content.
+    async fn write_once(&self, name: &str, text: String) -> Result<(), PricesError> {
+        let path = StorePath::from_iter([FOLDER, name]);
+        let failed = |source| PricesError::Write {
+            path: path.to_string(),
+            source,
+        };
+        let payload = PutPayload::from(text.clone());
+        match self
+            .store
+            .put_opts(&path, payload, PutMode::Create.into())
+            .await
+        {
+            Ok(_) => {}
+            // Another process published the same at the same time.
+            Err(taken @ object_store::Error::AlreadyExists { .. }) => {
+                let there = self.store.get(&path).await.map_err(failed)?;
+                if there.bytes().await.map_err(failed)? != text.as_bytes() {
+                    return Err(failed(taken));
+                }
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        if let Some(local) = &self.local {
+            let folder = local.join(FOLDER);
+            let synced = [folder.join(name), folder, local.clone()]
+                .iter()
+                .try_for_each(|path| File::open(path)?.sync_all());
+            synced.map_err(|source| PricesError::Sync {
+                path: local.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
 }
 
-fn holds(path: &Path, text: &str) -> bool {
-    fs::read_to_string(path).is_ok_and(|there| there == text)
-}
-
-/// Writes a file that nobody sees half, and that replaces none.
-fn write_once(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    // Hidden, so that a worker that looks now does not read it.
-    let draft = folder.join(format!(".{}", uuid::Uuid::new_v4()));
-    let mut file = File::create_new(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    linked?;
-    File::open(folder)?.sync_all()
+/// A version must take effect well after the ledger's now, if it has one.
+fn in_time(file: &str, table: &PriceTable, now: Option<Timestamp>) -> Result<(), PricesError> {
+    let from = table.effective_from;
+    match now.filter(|now| from <= now.plus(NOTICE)) {
+        None => Ok(()),
+        Some(now) => Err(PricesError::TooLate {
+            file: file.to_owned(),
+            version: table.version.clone(),
+            from: rfc3339::format(from).to_string(),
+            now: rfc3339::format(now).to_string(),
+        }),
+    }
 }
 
 fn list(faults: &[PriceFileFault]) -> String {
@@ -166,6 +217,8 @@ fn list(faults: &[PriceFileFault]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use object_store::local::LocalFileSystem;
+
     use super::*;
 
     fn table(version: &str, from: &str, credits: &str) -> String {
@@ -175,25 +228,38 @@ mod tests {
         )
     }
 
-    #[test]
-    fn a_version_is_published_once_and_in_time() {
+    #[tokio::test]
+    async fn a_version_is_published_once_and_in_time() {
         let (from, to) = (
             tempfile::tempdir().expect("dir"),
             tempfile::tempdir().expect("dir"),
         );
-        let to = to.path().join("prices");
+        let to = PriceFolder {
+            store: Arc::new(LocalFileSystem::new_with_prefix(to.path()).expect("a store")),
+            local: Some(to.path().to_owned()),
+            shown: "data".to_owned(),
+        };
         let put = |name: &str, text: &str| {
-            fs::write(from.path().join(name), text).expect("a file");
+            std::fs::write(from.path().join(name), text).expect("a file");
         };
         let now = rfc3339::parse(b"2026-10-01T00:00:00Z");
         put("a.toml", &table("1", "2026-01-01T00:00:00Z", "1"));
-        let first = publish(from.path(), &to, None).expect("an empty ledger takes all");
+        let first = to
+            .publish(from.path(), None)
+            .await
+            .expect("an empty ledger takes all");
         assert_eq!(first.new, ["1"]);
-        let again = publish(from.path(), &to, now).expect("the same again does nothing");
+        let again = to
+            .publish(from.path(), now)
+            .await
+            .expect("the same again does nothing");
         assert_eq!((again.new.len(), again.known), (0, vec!["1".to_owned()]));
 
         put("a.toml", &table("1", "2026-01-01T00:00:00Z", "2"));
-        let changed = publish(from.path(), &to, None).expect_err("never changes");
+        let changed = to
+            .publish(from.path(), None)
+            .await
+            .expect_err("never changes");
         assert!(changed.to_string().contains("a new `version`"), "{changed}");
 
         put("a.toml", &table("1", "2026-01-01T00:00:00Z", "1"));
@@ -202,9 +268,9 @@ mod tests {
             ("2026-10-01T00:15:00.000001Z", true),
         ] {
             put("b.toml", &table("2", effective_from, "1"));
-            let published = publish(from.path(), &to, now);
+            let published = to.publish(from.path(), now).await;
             assert_eq!(published.is_ok(), is_in_time, "{published:?}");
         }
-        assert_eq!(load_folder(&to).expect("versions").tables().len(), 2);
+        assert_eq!(to.load().await.expect("versions").tables().len(), 2);
     }
 }

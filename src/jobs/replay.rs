@@ -6,20 +6,22 @@
 //! Invariant: a line is handled once, however often its file is replayed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use super::batches::{Batches, WriterGone};
-use super::data::DataFolder;
-use super::shard::{AttachedShard, LastMessage, ShardError, attach, is_stream};
+use super::checkpoints::Checkpointer;
+use super::shard::{Attach, AttachedShard, LastMessage, Parts, ShardError, attach, keep_filter};
 use super::writer::{Writer, WriterError};
 use crate::adapters::cloudevents::{Decoder, lines};
 use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
+use crate::adapters::ledger::Columns;
 use crate::domain::alert::Alert;
-use crate::domain::customer::Shard;
+use crate::domain::duplicates::OlderFault;
 use crate::domain::engine::{Arrival, Engine, Message};
-use crate::domain::entry::RawBody;
+use crate::domain::entry::{RawBody, is_stream};
 use crate::domain::event::Reading;
 use crate::domain::units::Timestamp;
 
@@ -28,12 +30,12 @@ const BLOCKS_AHEAD: usize = 4;
 /// A file is read as fast as it goes, so that batches are cut by size, not by age.
 const BATCH_INTERVAL: Duration = Duration::from_secs(3_600);
 
+/// A checkpoint of the wallets is begun this long after the one before.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// What to replay, and into what.
 pub struct Replay {
-    pub data: DataFolder,
-    pub shard: Shard,
-    /// Price files to publish first.
-    pub prices: Option<PathBuf>,
+    pub shard: Attach,
     pub file: PathBuf,
     /// The ledger's `source`; by default `file:` and the file's name.
     pub source: Option<String>,
@@ -62,6 +64,8 @@ pub enum ReplayError {
     File(#[from] FileError),
     #[error(transparent)]
     Writer(#[from] WriterError),
+    #[error(transparent)]
+    Filter(#[from] OlderFault),
     #[error(
         "this shard is fed by the stream `{0}`, and one shard is one stream: replay into another \
          --data folder, or publish the file to the stream with `purser publish`"
@@ -92,8 +96,8 @@ pub async fn replay(job: Replay, progress: impl FnOnce(Progress)) -> Result<Repl
         return Err(ReplayError::StreamName(source));
     }
     let reader = LineReader::open(&job.file)?;
-    let attached = attach(&job.data, job.shard, &source, job.prices.as_deref()).await?;
-    if let Some(stream) = attached.sources.iter().find(|source| is_stream(source)) {
+    let attached = attach(&job.shard, &source).await?;
+    if let Some(stream) = attached.sources().iter().find(|source| is_stream(source)) {
         return Err(ReplayError::FedByStream(stream.clone()));
     }
     progress(reader.progress());
@@ -109,18 +113,35 @@ fn feed(
     attached: AttachedShard,
     reader: LineReader,
 ) -> Result<Replayed, ReplayError> {
-    let (ledger, mut engine, last) = attached.into_parts();
+    let Parts {
+        ledger,
+        mut engine,
+        last,
+        mut newest,
+        committed,
+    } = attached.into_parts();
+    let Attach { data, shard, .. } = &job.shard;
     let known = last.seq.unwrap_or(0).unsigned_abs();
     let first_entry = engine.last_entry();
+    newest.sources.insert(source.clone());
+    let mut checkpoints = Checkpointer {
+        shard: shard.index,
+        data: data.url().clone(),
+        committed: Arc::clone(&committed),
+        interval: CHECKPOINT_INTERVAL,
+    }
+    .start(newest);
     let (work, writer) = Writer {
-        shard: job.shard.index,
+        shard: shard.index,
         name: uuid::Uuid::new_v4().to_string(),
         ledger,
-        folder: job.data.table(),
+        folder: data.workplace(),
         alerts: None,
+        committed,
     }
     .start();
-    let mut batches = Batches::new(job.shard.index, first_entry, BATCH_INTERVAL, work);
+    let rows = Columns::new(shard.index);
+    let mut batches = Batches::new(rows, first_entry, BATCH_INTERVAL, work);
     let mut feeder = Feeder {
         source: &source,
         last: &last,
@@ -140,10 +161,14 @@ fn feed(
         if outcome.is_err() {
             break;
         }
+        checkpoints.tend(&engine);
     }
     batches.seal();
     drop(batches);
     writer.join()?;
+    checkpoints.finish(&engine);
+    let entries = engine.last_entry() - first_entry;
+    keep_filter(engine);
     outcome?;
     if feeder.line < known {
         let (file, lines) = (job.file, feeder.line);
@@ -157,7 +182,7 @@ fn feed(
     Ok(Replayed {
         lines_known: known,
         lines_new: feeder.line - known,
-        entries: engine.last_entry() - first_entry,
+        entries,
         alerts: feeder.alerts,
         source,
     })
@@ -242,8 +267,8 @@ impl Feeder<'_> {
             seq,
             arrival,
         };
-        engine.begin(&message, batches);
-        engine.event(&message, 0, (reading, raw), batches);
+        engine.begin(&message, batches)?;
+        engine.event(&message, 0, (reading, raw), batches)?;
         self.alerts.append(&mut engine.alerts);
         super::log_bad_commands(engine, self.source);
         // The writer's own error says why it has gone.

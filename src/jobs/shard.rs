@@ -1,23 +1,29 @@
 //! A shard at work: its ledger and an engine that knows all of it.
 //!
-//! Owns coming back: the price versions, the fold of the ledger's rows, and whether a source
-//! still is what the ledger has read. Leaves the fold itself to `domain::engine`.
+//! Owns coming back: the price versions, the newest checkpoint, the fold of the ledger's rows, and
+//! whether a source still is what the ledger has read. Leaves the fold itself to `domain::engine`.
 //!
 //! Invariant: the engine goes on exactly where the ledger ends.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::data::{DataError, DataFolder};
-use super::prices::{self, PricesError};
+use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
-use crate::adapters::ledger::{Ledger, RecoverError, kept_body, rows};
+use crate::adapters::identities::{IdentityRuns, Opening, Split, split};
+use crate::adapters::ledger::{
+    About, Ledger, RecoverError, kept_body, message_rows, newest_checkpoint, rows,
+};
 use crate::domain::customer::Shard;
+use crate::domain::duplicates::{DuplicateFilter, Older, OlderFault, Room};
 use crate::domain::engine::{Engine, RestoreError};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody};
 use crate::domain::event::{Members, Reading};
-use crate::domain::rfc3339;
+use crate::domain::price::PriceBook;
 
 /// Why a shard can't be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +34,8 @@ pub enum ShardError {
     Prices(#[from] PricesError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error(transparent)]
+    Filter(#[from] OlderFault),
     #[error("the ledger can't be gone on with")]
     Restore(#[from] RestoreError),
     #[error(
@@ -42,15 +50,27 @@ pub enum ShardError {
     },
 }
 
+/// Which shard, and where.
+#[derive(Clone, Debug)]
+pub struct Attach {
+    pub data: DataFolder,
+    pub shard: Shard,
+    /// Price files to publish first.
+    pub prices: Option<PathBuf>,
+    /// Memory for the duplicate filter.
+    pub filter_bytes: u64,
+}
+
 /// A ledger and the engine that its rows lead to.
 pub struct AttachedShard {
     shard: u32,
     ledger: Ledger,
     engine: Engine,
-    /// All sources that the ledger has rows of.
-    pub sources: BTreeSet<String>,
+    /// The checkpoint that it has, or one of nothing.
+    newest: About,
     /// The rows of the last message of the source that was asked for.
     last: LastMessage,
+    committed: Arc<AtomicI64>,
 }
 
 /// What the ledger tells of the last message that it has of a source.
@@ -69,61 +89,39 @@ struct KnownEvent {
     data: Option<String>,
 }
 
-/// Publishes `offered` price files, if any, opens or makes the ledger of `data`, and brings the
-/// engine of `shard` to where it ends. `source` is the one that will be read on.
+/// Publishes the price files that are offered, opens or makes the ledger, and brings the shard's
+/// engine to where it ends. `source` is the one that will be read on.
 ///
 /// # Errors
 ///
 /// See [`ShardError`]; nothing has been written to the ledger then.
-pub async fn attach(
-    data: &DataFolder,
-    shard: Shard,
-    source: &str,
-    offered: Option<&Path>,
-) -> Result<AttachedShard, ShardError> {
+pub async fn attach(job: &Attach, source: &str) -> Result<AttachedShard, ShardError> {
+    let Attach { data, shard, .. } = job;
+    let (shard, offered) = (*shard, job.prices.as_deref());
+    let folder = data.prices()?;
     let is_empty = data.find_ledger().await?.is_none();
     if let Some(offered) = offered.filter(|_| is_empty) {
-        prices::publish(offered, &data.prices(), None)?;
+        folder.publish(offered, None).await?;
     }
-    let book = prices::load_folder(&data.prices())?;
+    let book = folder.load().await?;
     let mut ledger = data.make_ledger(shard.count).await?;
-    let keys = RandomState::new();
-    let mut engine = Engine::new(shard, book, (keys.hash_one(1), keys.hash_one(2)));
-    let mut sources = BTreeSet::new();
+    let (filter, committed) = open_filter(job, &ledger, &book).await?;
+    let (mut engine, checkpoint) = start(data, &ledger, (shard, book, filter)).await?;
+    let mut newest = checkpoint;
+    fold(&mut ledger, shard.index, &mut engine, &mut newest).await?;
     let seq = ledger
         .position(shard.index, source)
         .await
         .map_err(DataError::from)?;
-    let mut last = LastMessage {
-        seq,
-        events: Vec::new(),
-    };
-    let mut decoder = Decoder::default();
-    rows(&mut ledger, shard.index, |row| {
-        let members = match row.data {
-            Some(Payload::Data(data)) if matches!(row.kind, Kind::Wallet | Kind::Grant) => {
-                decoder.members(data).unwrap_or(Members::NONE)
-            }
-            _ => Members::NONE,
-        };
-        engine.restore(row, &members)?;
-        if !sources.contains(row.source) {
-            sources.insert(row.source.to_owned());
-        }
-        if row.source == source && Some(row.seq) == seq {
-            last.add(row);
-        }
-        Ok::<(), ShardError>(())
-    })
-    .await?;
+    let last = LastMessage::read(&mut ledger, (shard.index, source, seq)).await?;
     if let Some(offered) = offered.filter(|_| !is_empty) {
-        prices::publish(offered, &data.prices(), engine.now())?;
+        folder.publish(offered, engine.now()).await?;
     }
-    engine.set_book(prices::load_folder(&data.prices())?)?;
-    let entries = engine.last_entry();
+    engine.set_book(folder.load().await?)?;
     tracing::info!(
         shard = shard.index,
-        entries,
+        entries = engine.last_entry(),
+        checkpoint = newest.head.entry,
         wallets = engine.wallets().len(),
         "attached"
     );
@@ -131,12 +129,124 @@ pub async fn attach(
         shard: shard.index,
         ledger,
         engine,
-        sources,
+        newest,
         last,
+        committed,
     })
 }
 
+/// The duplicate filter with what its files have, and the entry up to which they may be believed:
+/// it must be kept at the last one that the ledger has committed.
+async fn open_filter(
+    job: &Attach,
+    ledger: &Ledger,
+    book: &PriceBook,
+) -> Result<(DuplicateFilter, Arc<AtomicI64>), ShardError> {
+    let shard = job.shard.index;
+    let id = ledger.id().map_err(DataError::from)?;
+    let fence_entry = ledger.last_entry(shard).await.map_err(DataError::from)?;
+    let committed = Arc::new(AtomicI64::new(fence_entry));
+    let Split {
+        segments,
+        segment_identities,
+        runs_bytes,
+    } = split(job.filter_bytes);
+    let keys = RandomState::new();
+    let opened = IdentityRuns::open(Opening {
+        folder: job.data.cache().join("identities").join(shard.to_string()),
+        ledger_id: format!("{id} shard {shard}"),
+        fence_entry,
+        budget_bytes: runs_bytes,
+        window: book.longest_window(),
+        fresh_key: [1, 2, 3, 4].map(|n| keys.hash_one(n)),
+        committed: Arc::clone(&committed),
+    })?;
+    if let Some(why) = opened.thrown_away {
+        tracing::warn!(why, "the duplicate filter is made anew from the ledger");
+    }
+    let room = Room {
+        segments,
+        segment_identities,
+    };
+    let older = (
+        Box::new(opened.runs) as Box<dyn Older>,
+        opened.covered_entry,
+    );
+    Ok((DuplicateFilter::bounded(opened.key, room, older), committed))
+}
+
+/// An engine as of the newest checkpoint that can be used, and that one; or of nothing.
+async fn start(
+    data: &DataFolder,
+    ledger: &Ledger,
+    (shard, book, filter): (Shard, PriceBook, DuplicateFilter),
+) -> Result<(Engine, About), ShardError> {
+    let id = ledger.id().map_err(DataError::from)?;
+    let fence = ledger
+        .last_entry(shard.index)
+        .await
+        .map_err(DataError::from)?;
+    let found = newest_checkpoint(data.url(), shard.index, (&id, fence)).await;
+    let mut engine = Engine::new(shard, book.clone(), filter);
+    let loaded = found.and_then(|found| found.map(|found| found.load(&mut engine)).transpose());
+    match loaded {
+        Ok(Some(about)) => return Ok((engine, about)),
+        Ok(None) => {}
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                error,
+                "the checkpoint can't be used: the whole ledger is read"
+            );
+            engine = Engine::new(shard, book, engine.into_filter());
+        }
+    }
+    let nothing = About {
+        ledger: id,
+        head: engine.head(),
+        last_entry: 0,
+        sources: BTreeSet::new(),
+    };
+    Ok((engine, nothing))
+}
+
+/// Applies the ledger's rows after the checkpoint, and the identities of those before it.
+async fn fold(
+    ledger: &mut Ledger,
+    shard: u32,
+    engine: &mut Engine,
+    checkpoint: &mut About,
+) -> Result<(), ShardError> {
+    let mut decoder = Decoder::default();
+    let checkpoint_entry = checkpoint.head.entry;
+    let known_entry = checkpoint_entry.min(engine.covered_entry());
+    rows(ledger, (shard, known_entry), |row| {
+        engine.make_room(row.entry - 1)?;
+        if row.entry <= checkpoint_entry {
+            engine.restore_identity(row);
+            return Ok(());
+        }
+        let members = match row.data {
+            Some(Payload::Data(data)) if matches!(row.kind, Kind::Wallet | Kind::Grant) => {
+                decoder.members(data).unwrap_or(Members::NONE)
+            }
+            _ => Members::NONE,
+        };
+        engine.restore(row, &members)?;
+        if !checkpoint.sources.contains(row.source) {
+            checkpoint.sources.insert(row.source.to_owned());
+        }
+        Ok::<(), ShardError>(())
+    })
+    .await
+}
+
 impl AttachedShard {
+    /// All sources that the ledger has rows of.
+    pub fn sources(&self) -> &BTreeSet<String> {
+        &self.newest.sources
+    }
+
     /// What the ledger tells of the last message of the source that was asked for.
     pub fn last(&self) -> &LastMessage {
         &self.last
@@ -152,19 +262,55 @@ impl AttachedShard {
         Ok(position.map_err(DataError::from)?)
     }
 
-    /// The ledger, the engine, and what the ledger tells of the source's last message.
-    pub fn into_parts(self) -> (Ledger, Engine, LastMessage) {
-        (self.ledger, self.engine, self.last)
+    /// All that is needed to go on.
+    pub fn into_parts(self) -> Parts {
+        Parts {
+            ledger: self.ledger,
+            engine: self.engine,
+            last: self.last,
+            newest: self.newest,
+            committed: self.committed,
+        }
     }
 }
 
-/// Whether a source is a stream: its name, `@`, and when it was made.
-pub fn is_stream(source: &str) -> bool {
-    let made = source.rsplit_once('@').map(|(_, made)| made);
-    made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
+/// What an attached shard is made of.
+pub struct Parts {
+    pub ledger: Ledger,
+    pub engine: Engine,
+    /// What the ledger tells of the source's last message.
+    pub last: LastMessage,
+    /// The newest checkpoint; its sources are all that the ledger has rows of.
+    pub newest: About,
+    /// To be kept at the last entry that the ledger has committed.
+    pub committed: Arc<AtomicI64>,
+}
+
+/// Keeps what the engine's duplicate filter has for the next start. All of the engine's rows are
+/// committed.
+pub fn keep_filter(engine: Engine) {
+    let last_entry = engine.last_entry();
+    if let Err(fault) = engine.into_filter().close(last_entry) {
+        let fault: &dyn std::error::Error = &fault;
+        tracing::warn!(fault, "the next start reads more of the ledger");
+    }
 }
 
 impl LastMessage {
+    async fn read(
+        ledger: &mut Ledger,
+        (shard, source, seq): (u32, &str, Option<i64>),
+    ) -> Result<Self, RecoverError> {
+        let mut last = Self {
+            seq,
+            events: Vec::new(),
+        };
+        if let Some(seq) = seq {
+            message_rows(ledger, (shard, source, seq), |row| last.add(row)).await?;
+        }
+        Ok(last)
+    }
+
     fn add(&mut self, row: &Entry<'_>) {
         let is_own = matches!(
             row.kind,

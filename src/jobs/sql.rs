@@ -7,7 +7,7 @@
 use arrow::error::ArrowError;
 
 use super::data::{DataError, DataFolder};
-use super::prices::{self, PricesError};
+use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
 use crate::adapters::ledger;
 use crate::adapters::sql::error::SqlError;
@@ -38,7 +38,7 @@ pub enum OpenError {
 /// There is no ledger, or it or the price files can't be read.
 pub async fn open(data: &DataFolder, limits: &Limits) -> Result<Session, OpenError> {
     let mut ledger = data.ledger().await?;
-    let book = prices::load_folder(&data.prices())?;
+    let book = data.prices()?.load().await?;
     let provider = ledger.provider().await?;
     let anchor_day = |data: &str| {
         let mut decoder = Decoder::default();

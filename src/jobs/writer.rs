@@ -6,6 +6,8 @@
 //! Invariant: nothing of a batch is visible before all of it is on the disk.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -40,10 +42,12 @@ pub struct Writer {
     /// Names this process in the log, and no other ever.
     pub name: String,
     pub ledger: Ledger,
-    /// The table's folder.
+    /// Where files are written before they are committed.
     pub folder: PathBuf,
     /// `None` when alerts are not sent.
     pub alerts: Option<AlertSender>,
+    /// Told the last entry of each commit.
+    pub committed: Arc<AtomicI64>,
 }
 
 /// The running thread.
@@ -96,6 +100,9 @@ impl Writer {
         batch: u64,
     ) -> Result<(), WriterError> {
         let file = file.map(FileWriter::finish).transpose()?;
+        if let Some(file) = &file {
+            self.ledger.bring(file, &self.folder).await?;
+        }
         if let Some(alerts) = &self.alerts {
             alerts.all_stored().await?;
         }
@@ -113,6 +120,7 @@ impl Writer {
             shards: vec![shard],
         };
         self.ledger.commit(&commit).await?;
+        self.committed.store(last_entry, Ordering::Release);
         tracing::debug!(batch, entries, last_entry, "committed");
         Ok(())
     }

@@ -49,8 +49,13 @@ fn what_is_missing_is_named_with_the_way_out() {
     assert!(!place.path("data/ledger").exists(), "nothing was made");
     refused(&place, &["prices", "check", "nowhere"], 2, &["nowhere"]);
     refused(&place, &["prices", "publish", "nowhere"], 2, &["nowhere"]);
-    let bucket = ["--data", "s3://bucket/folder", "query", "SELECT 1"];
-    refused(&place, &bucket, 2, &["s3://bucket/folder"]);
+    let unknown = ["--data", "gs://bucket/folder", "query", "SELECT 1"];
+    refused(
+        &place,
+        &unknown,
+        2,
+        &["gs://bucket/folder", "s3://bucket/folder"],
+    );
     place.write("blocked", "a file where a folder should be");
     let blocked = [
         "--data",

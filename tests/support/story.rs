@@ -10,6 +10,7 @@ use purser::domain::customer::Shard;
 use purser::domain::rfc3339;
 use purser::jobs::data::DataFolder;
 use purser::jobs::replay::{Replay, replay};
+use purser::jobs::shard::Attach;
 use tempfile::TempDir;
 
 /// The day after the story's last event.
@@ -19,9 +20,12 @@ const WALL_CLOCK: &[u8] = b"2026-11-21T00:00:00Z";
 pub(crate) async fn replayed() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let job = Replay {
-        data: DataFolder::new(folder.path().to_str().expect("UTF-8")).expect("a data folder"),
-        shard: Shard::WHOLE,
-        prices: Some(repository("fixtures/prices")),
+        shard: Attach {
+            data: DataFolder::new(folder.path().to_str().expect("UTF-8"), None).expect("a folder"),
+            shard: Shard::WHOLE,
+            prices: Some(repository("fixtures/prices")),
+            filter_bytes: 64 << 20,
+        },
         file: repository("fixtures/events/story.ndjson"),
         source: None,
         wall_clock: rfc3339::parse(WALL_CLOCK).expect("a time"),

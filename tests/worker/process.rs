@@ -1,6 +1,7 @@
 //! One process of the program under test.
 //!
 //! Owns starting, signals, waiting and what it said. A process that is dropped is killed.
+#![allow(dead_code, reason = "each test program uses another part of this")]
 
 use std::fs::{self, File};
 use std::path::PathBuf;

@@ -76,4 +76,8 @@ pub(crate) fn assert_whole(world: &World, data: &str, last_seq: i64) {
         ('usage', 'duplicate', 'conflict', 'rejected') AND (kind <> 'usage' OR quantity IS NOT NULL)
         GROUP BY source, seq, idx HAVING COUNT(*) > 1";
     assert_eq!(world.csv(data, split), "", "events with two fates");
+    let verified = world.purser(data).arg("verify").output();
+    let verified = verified.expect("a run of purser verify");
+    let told = String::from_utf8_lossy(&verified.stdout);
+    assert_eq!(verified.status.code(), Some(0), "{told}");
 }

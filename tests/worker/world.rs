@@ -165,7 +165,8 @@ impl World {
 
     /// The answer of a statement over the ledger, without the header.
     pub(crate) fn csv(&self, data: &str, statement: &str) -> String {
-        let folder = DataFolder::new(self.path(data).to_str().expect("UTF-8")).expect("a folder");
+        let folder =
+            DataFolder::new(self.path(data).to_str().expect("UTF-8"), None).expect("a folder");
         let answer = self.block_on(ledger_csv(&folder, statement));
         answer
             .split_once('\n')

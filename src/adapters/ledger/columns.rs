@@ -11,15 +11,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal64Type, Field, Int32Type, Int64Type, Schema, SchemaRef,
-    TimestampMicrosecondType,
+    Date32Type, Decimal64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::buffers::{Fixed, Flags, Texts};
-use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema};
+use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema, narrow};
 use crate::domain::entry::{Entry, Payload, RawBody, Sink};
 use crate::domain::units::Day;
 
@@ -172,22 +171,9 @@ impl Columns {
     }
 }
 
-/// The file's schema with decimals of 64 bits, which is what Parquet stores.
+/// The file's schema with decimals of 64 bits.
 pub(super) fn batch_schema() -> SchemaRef {
-    let narrow = |field: &Arc<Field>| match field.data_type() {
-        DataType::Decimal128(digits, places) => {
-            let data_type = DataType::Decimal64(*digits, *places);
-            Arc::new(field.as_ref().clone().with_data_type(data_type))
-        }
-        _ => Arc::clone(field),
-    };
-    Arc::new(Schema::new(
-        file_schema()
-            .fields()
-            .iter()
-            .map(narrow)
-            .collect::<Vec<_>>(),
-    ))
+    narrow(&file_schema())
 }
 
 impl Sink for Columns {

@@ -110,10 +110,14 @@ impl FileWriter {
     ///
     /// The disk is full, for instance.
     pub fn write(&mut self, columns: Columns) -> Result<(), EncodeError> {
-        let batch = columns.into_batch()?;
+        self.append(&columns.into_batch()?)
+    }
+
+    /// Encodes more rows, with the columns of `batch_schema`.
+    pub(super) fn append(&mut self, batch: &RecordBatch) -> Result<(), EncodeError> {
         self.rows += batch.num_rows() as u64;
-        add_stats(&mut self.stats, self.shard, &batch);
-        let written = self.writer.write(&batch);
+        add_stats(&mut self.stats, self.shard, batch);
+        let written = self.writer.write(batch);
         written.map_err(|source| EncodeError::Parquet {
             path: self.path.clone(),
             source,

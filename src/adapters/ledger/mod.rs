@@ -1,17 +1,28 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
-//! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), the
-//! table's log (`delta`) and reading rows again (`recover`). Leaves what a row means to
-//! `domain::entry`.
+//! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), what a
+//! commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`), reading rows again
+//! (`recover`), merging files (`compact`) and the checkpoints of wallets (`wallets`). Leaves what a
+//! row means to `domain::entry`.
 
 mod buffers;
 mod columns;
+mod commit;
+mod compact;
 mod delta;
 mod encode;
+mod log;
 mod recover;
 mod schema;
+mod wallets;
 
 pub use columns::{Columns, kept_body};
-pub use delta::{Commit, Error, Ledger, LedgerFile, NewFile, ShardCommit, data_url};
+pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
+pub use compact::{CompactError, compact};
+pub use delta::{Error, Ledger, LedgerFile, Merge, NewFile, Trouble, data_store, data_url, reach};
 pub use encode::{EncodeError, FileWriter};
-pub use recover::{RecoverError, rows};
+pub use log::{Fate, Log, LogEntry, Nameplate};
+pub use recover::{RecoverError, message_rows, rows, rows_of_days};
+pub use wallets::{
+    About, Checkpoint, NewWallets, WalletRows, WalletsError, WalletsFile, newest_checkpoint,
+};

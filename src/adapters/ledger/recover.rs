@@ -6,16 +6,23 @@
 //! Invariant: every row of the shard up to the fence comes exactly once, in order of `entry`, as
 //! long as no file spans another's entries.
 
+use std::cmp::Reverse;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
 
-use super::delta::{self, Ledger, LedgerFile};
+use super::delta::{self, Bounds, Ledger, LedgerFile};
+use crate::domain::calendar;
 use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
@@ -45,53 +52,180 @@ pub enum RecoverError {
         #[source]
         source: ArrowError,
     },
+    #[error("{path} is damaged: put back a whole copy of it")]
+    Damaged { path: String },
     #[error("{path}: column `{column}` is missing, of another type or holds an unknown word")]
     Column { path: String, column: &'static str },
 }
 
-/// Hands all rows of `shard` to `each`, in order of entry; of rejected ones `data` is as kept.
+/// Hands all rows of `shard` above the entry `after` to `each`, in order of entry; of rejected
+/// ones `data` is as kept.
 ///
 /// # Errors
 ///
 /// A file can't be read, or `each` gives an error.
 pub async fn rows<E: From<RecoverError>>(
     ledger: &mut Ledger,
-    shard: u32,
+    shard_after: (u32, i64),
     mut each: impl FnMut(&Entry<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut files = ledger.files().await.map_err(RecoverError::Log)?;
-    files.retain(|file| file.shards.is_none_or(|s| (s.min..=s.max).contains(&shard)));
+    rows_of_days(ledger, shard_after, |_, row| each(row)).await
+}
+
+/// The same, each row with the day of the partition that it lies in; `None` where that is no day.
+///
+/// # Errors
+///
+/// As [`rows`].
+pub async fn rows_of_days<E: From<RecoverError>>(
+    ledger: &mut Ledger,
+    (shard, after): (u32, i64),
+    mut each: impl FnMut(Option<Day>, &Entry<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut files = shard_files(ledger, shard).await?;
+    files.retain(|file| file.entries.is_none_or(|entries| entries.max > after));
     files.sort_by_key(|file| file.entries.map_or(0, |entries| entries.min));
+    let later = Bounds {
+        min: after.saturating_add(1),
+        max: i64::MAX,
+    };
     for file in files {
-        let path = file.path.to_string();
-        let bytes = fetch(ledger, &file).await?;
-        let parquet = |source| RecoverError::Parquet {
-            path: path.clone(),
-            source,
-        };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(parquet)?;
-        let reader = reader
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(parquet)?;
-        for batch in reader {
-            let batch = batch.map_err(|source| RecoverError::Arrow {
-                path: path.clone(),
-                source,
-            });
-            each_row(&batch?, &path, shard, &mut each)?;
+        let partition = file.day.parse().ok().map(calendar::day);
+        let content = Content::fetch(ledger, &file).await?;
+        content.rows(
+            shard,
+            ("entry", later),
+            &mut |row| match row.entry > after {
+                true => each(partition, row),
+                false => Ok(()),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Hands the rows of one message of `source` to `each`, in order of entry.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub async fn message_rows(
+    ledger: &mut Ledger,
+    (shard, source, seq): (u32, &str, i64),
+    mut each: impl FnMut(&Entry<'_>),
+) -> Result<(), RecoverError> {
+    let mut files = shard_files(ledger, shard).await?;
+    let only = Bounds { min: seq, max: seq };
+    files.retain(|file| {
+        file.seqs
+            .is_none_or(|seqs| (seqs.min..=seqs.max).contains(&seq))
+    });
+    files.sort_by_key(|file| Reverse(file.entries.map_or(i64::MAX, |entries| entries.max)));
+    for file in files {
+        let content = Content::fetch(ledger, &file).await?;
+        let mut found = false;
+        content.rows(shard, ("seq", only), &mut |row| {
+            if row.seq == seq && row.source == source {
+                found = true;
+                each(row);
+            }
+            Ok::<(), RecoverError>(())
+        })?;
+        // All rows of a message are in one file.
+        if found {
+            return Ok(());
         }
     }
     Ok(())
 }
 
-async fn fetch(ledger: &Ledger, file: &LedgerFile) -> Result<bytes::Bytes, RecoverError> {
-    let failed = |source| RecoverError::Store {
-        path: file.path.to_string(),
-        source,
-    };
-    let found = ledger.store().get(&file.path).await.map_err(failed)?;
-    found.bytes().await.map_err(failed)
+async fn shard_files(ledger: &mut Ledger, shard: u32) -> Result<Vec<LedgerFile>, RecoverError> {
+    let mut files = ledger.files().await.map_err(RecoverError::Log)?;
+    files.retain(|file| file.shards.is_none_or(|s| (s.min..=s.max).contains(&shard)));
+    Ok(files)
+}
+
+/// A file's bytes.
+pub(super) struct Content {
+    path: String,
+    bytes: Bytes,
+}
+
+impl Content {
+    pub(super) async fn fetch(ledger: &Ledger, file: &LedgerFile) -> Result<Self, RecoverError> {
+        let path = file.path.to_string();
+        let failed = |source| RecoverError::Store {
+            path: path.clone(),
+            source,
+        };
+        let found = ledger.store().get(&file.path).await.map_err(failed)?;
+        let bytes = found.bytes().await.map_err(failed)?;
+        Ok(Self { path, bytes })
+    }
+
+    /// Hands over the rows of `shard` that are in row groups where `column` may be `within`.
+    fn rows<E: From<RecoverError>>(
+        self,
+        shard: u32,
+        (column, within): (&str, Bounds<i64>),
+        each: &mut impl FnMut(&Entry<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.path.clone();
+        let is_wanted = |group: &RowGroupMetaData| may_be_within(group, column, within);
+        self.batches(is_wanted, |batch| each_row(&batch, &path, shard, each))
+    }
+
+    /// Hands over the rows of the row groups that are wanted, some at once.
+    pub(super) fn batches<E: From<RecoverError>>(
+        self,
+        is_wanted: impl Fn(&RowGroupMetaData) -> bool,
+        mut each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.path;
+        let parquet = |source| RecoverError::Parquet {
+            path: path.clone(),
+            source,
+        };
+        let damaged = || RecoverError::Damaged { path: path.clone() };
+        let reader = unpanicked(|| ParquetRecordBatchReaderBuilder::try_new(self.bytes));
+        let reader = reader.ok_or_else(damaged)?.map_err(parquet)?;
+        let groups = reader.metadata().row_groups().iter().enumerate();
+        let groups = groups.filter(|(_, group)| is_wanted(group));
+        let groups = groups.map(|(index, _)| index).collect();
+        let mut reader = reader
+            .with_row_groups(groups)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(parquet)?;
+        while let Some(batch) = unpanicked(|| reader.next()).ok_or_else(damaged)? {
+            let batch = batch.map_err(|source| RecoverError::Arrow {
+                path: path.clone(),
+                source,
+            });
+            each(batch?)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the library makes of a file that may be torn; it panics on some.
+fn unpanicked<T>(read: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).ok()
+}
+
+/// False only when the statistics of the row group exclude it.
+fn may_be_within(group: &RowGroupMetaData, column: &str, within: Bounds<i64>) -> bool {
+    let chunk = group
+        .columns()
+        .iter()
+        .find(|chunk| chunk.column_path().string() == column);
+    match chunk.and_then(|chunk| chunk.statistics()) {
+        Some(Statistics::Int64(known)) => {
+            let (min, max) = (known.min_opt(), known.max_opt());
+            min.is_none_or(|min| *min <= within.max) && max.is_none_or(|max| *max >= within.min)
+        }
+        _ => true,
+    }
 }
 
 fn each_row<E: From<RecoverError>>(

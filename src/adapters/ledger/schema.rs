@@ -1,8 +1,8 @@
-//! The columns of the ledger table.
+//! The columns of the tables.
 //!
-//! Owns their order, names, types and nullability, as an Arrow and as a Delta schema, and which of
-//! them carry statistics for skipping. Leaves filling them to the encoder and the statistics
-//! themselves to `delta::stats`.
+//! Owns how a column is described, as an Arrow and as a Delta field, the ledger's order, names and
+//! types, and which of them carry statistics for skipping. Leaves filling them to the encoder and
+//! the statistics themselves to `delta::stats`.
 //!
 //! Invariant: one list, so that what is written and what the table promises cannot differ. No
 //! decimal has a precision over 18, for DataFusion's sum of a wide one wraps, and none carries
@@ -41,7 +41,7 @@ pub(super) const CREDIT_PLACES: u8 = 6;
 /// Decimal places of money.
 pub(super) const MONEY_PLACES: u8 = 9;
 
-enum Type {
+pub(super) enum Type {
     Int,
     Long,
     Text,
@@ -53,19 +53,19 @@ enum Type {
     Decimal(u8),
 }
 
-enum Null {
+pub(super) enum Null {
     Never,
     Allowed,
 }
 
-struct Column {
-    name: &'static str,
+pub(super) struct Column {
+    pub(super) name: &'static str,
     holds: Type,
     null: Null,
     comment: &'static str,
 }
 
-const CREDITS: Type = Type::Decimal(CREDIT_PLACES);
+pub(super) const CREDITS: Type = Type::Decimal(CREDIT_PLACES);
 const MONEY: Type = Type::Decimal(MONEY_PLACES);
 
 /// All columns in the table's order.
@@ -163,7 +163,7 @@ const COLUMNS: [Column; 31] = [
     ),
 ];
 
-const fn always(name: &'static str, holds: Type, comment: &'static str) -> Column {
+pub(super) const fn always(name: &'static str, holds: Type, comment: &'static str) -> Column {
     Column {
         name,
         holds,
@@ -187,19 +187,41 @@ pub(super) fn file_schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// The table's columns for its creation, each with its comment.
+/// The ledger's columns for its creation, each with its comment.
 ///
 /// # Errors
 ///
 /// None with the decimals above; the library checks their digits at run time.
-pub(super) fn delta_columns() -> Result<Vec<StructField>, DeltaTableError> {
-    COLUMNS.iter().map(delta_column).collect()
+pub(super) fn ledger_columns() -> Result<Vec<StructField>, DeltaTableError> {
+    delta_columns(&COLUMNS)
+}
+
+/// Columns for a table's creation, each with its comment.
+///
+/// # Errors
+///
+/// A decimal has too many digits.
+pub(super) fn delta_columns(columns: &[Column]) -> Result<Vec<StructField>, DeltaTableError> {
+    columns.iter().map(delta_column).collect()
+}
+
+/// The schema with decimals of 64 bits, which is what Parquet stores.
+pub(super) fn narrow(schema: &Schema) -> SchemaRef {
+    let narrow = |field: &Arc<Field>| match field.data_type() {
+        DataType::Decimal128(digits, places) => {
+            let data_type = DataType::Decimal64(*digits, *places);
+            Arc::new(field.as_ref().clone().with_data_type(data_type))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<_> = schema.fields().iter().map(narrow).collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// The first of our columns that `table` lacks or has with another type. Columns that we do not
 /// know are no fault: somebody else's reader may have added one.
 pub(super) fn missing_column(table: &StructType) -> Result<Option<String>, DeltaTableError> {
-    let ours = delta_columns()?;
+    let ours = ledger_columns()?;
     let fits = |column: &StructField| {
         table
             .field(column.name())
@@ -211,7 +233,7 @@ pub(super) fn missing_column(table: &StructType) -> Result<Option<String>, Delta
         .map(|column| column.name().clone()))
 }
 
-fn arrow_schema(columns: &[Column]) -> SchemaRef {
+pub(super) fn arrow_schema(columns: &[Column]) -> SchemaRef {
     let fields: Vec<Field> = columns.iter().map(arrow_field).collect();
     Arc::new(Schema::new(fields))
 }
@@ -280,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_table_must_have_every_column_with_its_type() {
-        let columns = delta_columns().expect("columns");
+        let columns = ledger_columns().expect("columns");
         let table = StructType::try_new(columns.clone()).expect("a schema");
         assert_eq!(missing_column(&table).expect("a verdict"), None);
 

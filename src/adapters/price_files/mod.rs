@@ -16,6 +16,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt};
+
 use toml_edit::Document;
 
 use self::form::{Reader, line_of};
@@ -53,8 +56,44 @@ pub enum ReadError {
     Folder { path: PathBuf, source: io::Error },
     #[error("reading the price file {}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("reading price files from {path} of the data folder")]
+    Store {
+        path: String,
+        source: object_store::Error,
+    },
     #[error("{}:{line}: not UTF-8; save the file as UTF-8", path.display())]
     NotUtf8 { path: PathBuf, line: usize },
+}
+
+/// Name and text of every `*.toml` in the folder `prices` of a store, sorted by name; hidden files
+/// are passed over, and a folder that is not there is empty.
+///
+/// # Errors
+///
+/// The folder or one of the files cannot be read, or is not UTF-8.
+pub async fn read_store(
+    store: &dyn ObjectStore,
+    folder: &str,
+) -> Result<Vec<(String, String)>, ReadError> {
+    let failed = |path: &str| {
+        let path = path.to_owned();
+        |source| ReadError::Store { path, source }
+    };
+    let prefix = StorePath::from(folder);
+    let listed = store.list_with_delimiter(Some(&prefix)).await;
+    let listed = listed.map_err(failed(folder))?;
+    let mut files = Vec::new();
+    for file in listed.objects {
+        let (path, name) = (file.location.as_ref(), file.location.filename());
+        let Some(name) = name.filter(|name| is_price_file(name)) else {
+            continue;
+        };
+        let found = store.get(&file.location).await.map_err(failed(path))?;
+        let bytes = found.bytes().await.map_err(failed(path))?;
+        files.push((name.to_owned(), text(bytes.to_vec(), Path::new(path))?));
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Name and text of every `*.toml` in a folder, sorted by name; hidden files are passed over.
@@ -75,28 +114,33 @@ pub fn read_folder(folder: &Path) -> Result<Vec<(String, String)>, ReadError> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if !name.ends_with(".toml") || name.starts_with('.') {
+        if !is_price_file(&name) {
             continue;
         }
         let bytes = fs::read(&path).map_err(|source| ReadError::File {
             path: path.clone(),
             source,
         })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..good]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            ReadError::NotUtf8 {
-                path: path.clone(),
-                line,
-            }
-        })?;
-        files.push((name, text));
+        files.push((name, text(bytes, &path)?));
     }
     files.sort();
     Ok(files)
+}
+
+fn is_price_file(name: &str) -> bool {
+    name.ends_with(".toml") && !name.starts_with('.')
+}
+
+fn text(bytes: Vec<u8>, path: &Path) -> Result<String, ReadError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..good]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        let path = path.to_owned();
+        ReadError::NotUtf8 { path, line }
+    })
 }
 
 /// Makes a price book of files, given as name and text.

@@ -15,17 +15,16 @@ use crate::domain::timers::{Timer, TimerKind};
 use crate::domain::units::{Credits, Day, Timestamp};
 use crate::domain::wallet::Grant;
 
-/// Timers that may write rows before one message, so that a month's end does not hold up events.
-const TIMERS_BEFORE_MESSAGE: u32 = 4_096;
+/// Timers that may each write rows before one message, so that a month's end does not hold up
+/// events.
+pub const TIMERS_BEFORE_MESSAGE: u32 = 4_096;
 
 impl Engine {
     pub(super) fn move_now(&mut self, to: Timestamp) {
         let before = self.now;
         self.now = Some(before.map_or(to, |now| now.max(to)));
         if before.map(Timestamp::day) != self.now.map(Timestamp::day) {
-            let windows = self.book.tables().iter().map(|table| table.rules.window);
-            let longest = windows.max().unwrap_or_default();
-            self.filter.forget(to.plus(-longest));
+            self.filter.forget(to.plus(-self.book.longest_window()));
         }
     }
 

@@ -160,13 +160,9 @@ impl Engine {
         })
     }
 
-    /// The version that gives a period from `start` its plan terms: the one in force then, or
-    /// else the first; if that does not know the plan yet, the first later one that does.
+    /// The version that gives a period from `start` its plan terms.
     pub(super) fn terms_version(&self, start: Timestamp, plan: &str) -> String {
-        let from = self.book.in_force_or_first(start);
-        let tables = &self.book.tables()[from..];
-        let knows = tables.iter().find(|table| table.plan(plan).is_some());
-        knows.unwrap_or(&tables[0]).version.clone()
+        self.book.terms_table(start, plan).version.clone()
     }
 
     fn refuse(&mut self, origin: &Origin<'_>, fault: BadCommand) -> Reason {

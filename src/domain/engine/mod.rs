@@ -1,7 +1,8 @@
 //! The engine: events in, ledger rows out.
 //!
 //! Owns the order of the checks (here), the clock and what falls due (`clock`), charges
-//! (`charge`), commands (`commands`), rows (`rows`) and coming back from a ledger (`restore`).
+//! (`charge`), commands (`commands`), rows (`rows`), coming back from a ledger (`restore`) and
+//! folding one (`fold`).
 //! Leaves reading bytes to `adapters::cloudevents` and keeping rows to the sink.
 //!
 //! Invariant: the same messages give the same rows, however they are cut into batches. A new row
@@ -10,6 +11,7 @@
 mod charge;
 mod clock;
 mod commands;
+mod fold;
 mod restore;
 mod rows;
 mod wallets;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use super::alert::Alert;
 use super::command::{BadCommand, COMMAND_PREFIX};
 use super::customer::{Shard, is_customer};
-use super::duplicates::{DuplicateFilter, Occupied, Verdict};
+use super::duplicates::{DuplicateFilter, Occupied, OlderFault, Verdict};
 use super::entry::{Kind, Payload, RawBody, Reason, Sink};
 use super::event::{Event, Reading};
 use super::price::PriceBook;
@@ -28,7 +30,9 @@ use super::timers::Timers;
 use super::units::{MICROS_PER_MINUTE, Timestamp};
 use super::wallet::Wallet;
 use super::wallet::spend::Leg;
-pub use restore::RestoreError;
+pub use clock::TIMERS_BEFORE_MESSAGE;
+pub use fold::{Fold, Folded};
+pub use restore::{Head, RestoreError};
 use rows::Origin;
 pub use wallets::ApplyError;
 use wallets::Wallets;
@@ -130,9 +134,28 @@ struct Admitted<'a> {
     now: Timestamp,
 }
 
+/// Why an event was not accepted.
+enum Refused {
+    Rejected(Reason),
+    /// Nobody can tell now.
+    Undecided(OlderFault),
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Self::Rejected(reason)
+    }
+}
+
+impl From<OlderFault> for Refused {
+    fn from(fault: OlderFault) -> Self {
+        Self::Undecided(fault)
+    }
+}
+
 impl Engine {
-    /// The engine of a shard whose ledger is empty. `filter_key` should be unknown to producers.
-    pub fn new(shard: Shard, book: PriceBook, filter_key: (u64, u64)) -> Self {
+    /// The engine of a shard whose ledger is empty; `filter` too, or what is left of it.
+    pub fn new(shard: Shard, book: PriceBook, filter: DuplicateFilter) -> Self {
         Self {
             shard,
             book: Arc::new(book),
@@ -141,7 +164,7 @@ impl Engine {
             last_entry: 0,
             wallets: Wallets::default(),
             timers: Timers::default(),
-            filter: DuplicateFilter::new(filter_key),
+            filter,
             timer_legs: 0,
             rating: Scratch::default(),
             legs: Vec::new(),
@@ -160,6 +183,11 @@ impl Engine {
         self.now
     }
 
+    /// For how long, in microseconds, a copy of a charged event must be found.
+    pub fn longest_window(&self) -> i64 {
+        self.book.longest_window()
+    }
+
     /// All wallets, in the order in which they were opened.
     pub fn wallets(&self) -> &[Wallet] {
         self.wallets.all()
@@ -167,23 +195,34 @@ impl Engine {
 
     /// Starts a message: moves now to the broker's stamp and fires what is due by then. Call it
     /// before the events of the message.
-    pub fn begin(&mut self, message: &Message<'_>, sink: &mut impl Sink) {
+    ///
+    /// # Errors
+    ///
+    /// The duplicate filter can't keep what it has: stop, and come back from the ledger.
+    pub fn begin(&mut self, message: &Message<'_>, sink: &mut impl Sink) -> Result<(), OlderFault> {
+        self.filter.make_room(self.last_entry)?;
         self.timer_legs = 0;
         if let Arrival::Broker { received_at, .. } = message.arrival {
             self.move_now(received_at);
             self.fire_due(message, sink);
         }
+        Ok(())
     }
 
     /// Handles the `idx`-th event of `message`: a charge, a change of a wallet, or a row that
     /// says why not. `raw` is kept if it is rejected.
+    ///
+    /// # Errors
+    ///
+    /// The duplicate filter can't be read: nothing was decided on the event. Stop, and come back
+    /// from the ledger.
     pub fn event(
         &mut self,
         message: &Message<'_>,
         idx: i32,
         (reading, raw): (&Reading<'_>, RawBody<'_>),
         sink: &mut impl Sink,
-    ) {
+    ) -> Result<(), OlderFault> {
         let known_time = match reading {
             Reading::Event(event) => event.time.or(self.now).map(|time| (event, time)),
             Reading::Empty | Reading::Malformed => None,
@@ -223,12 +262,14 @@ impl Engine {
                     now,
                 };
                 match self.admit(message, &admitted, &mut origin, sink) {
-                    Ok(()) => return,
-                    Err(reason) => reason,
+                    Ok(()) => return Ok(()),
+                    Err(Refused::Rejected(reason)) => reason,
+                    Err(Refused::Undecided(fault)) => return Err(fault),
                 }
             }
         };
         self.reject(&mut origin, reason, raw, sink);
+        Ok(())
     }
 
     /// The checks that usage and commands share, in their order, then each one's own.
@@ -238,7 +279,7 @@ impl Engine {
         admitted: &Admitted<'_>,
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Refused> {
         let Admitted {
             event,
             customer,
@@ -250,45 +291,37 @@ impl Engine {
         if let Arrival::Broker { subject, .. } = message.arrival
             && !subject.admits(customer, is_command)
         {
-            return Err(Reason::WrongSubject);
+            return Err(Reason::WrongSubject.into());
         }
         if !self.shard.owns(customer) {
-            return Err(Reason::WrongShard);
+            return Err(Reason::WrongShard.into());
         }
         let rules = self.book.tables()[self.book.in_force_or_first(now)].rules;
         if used_at > now.plus(rules.future) {
-            return Err(Reason::InFuture);
+            return Err(Reason::InFuture.into());
         }
         if used_at < now.plus(-rules.window) {
-            return Err(Reason::TooOld);
+            return Err(Reason::TooOld.into());
         }
         let payload = (event.event_type, event.data);
         let identity = self
             .filter
             .identity(customer, event.source, event.id, payload);
-        match self.filter.verdict(identity, now, rules.window) {
-            Verdict::New => {}
-            Verdict::Duplicate => return self.record_copy(Kind::Duplicate, origin, sink),
-            Verdict::Conflict => return self.record_copy(Kind::Conflict, origin, sink),
-        }
-        if is_command {
+        // A copy of an accepted event is a row without its `data`, and nothing else.
+        let copy = match self.filter.verdict(identity, now, rules.window)? {
+            Verdict::New => None,
+            Verdict::Duplicate => Some(Kind::Duplicate),
+            Verdict::Conflict => Some(Kind::Conflict),
+        };
+        if let Some(kind) = copy {
+            self.append(origin, kind, sink, |_| {});
+        } else if is_command {
             self.command(admitted, origin, sink)?;
             self.filter.occupy(identity, Occupied::ForEver);
         } else {
             self.charge(admitted, origin, sink)?;
             self.filter.occupy(identity, Occupied::Since(now));
         }
-        Ok(())
-    }
-
-    /// A copy of an accepted event: a row without its `data`, and nothing else.
-    fn record_copy(
-        &mut self,
-        kind: Kind,
-        origin: &mut Origin<'_>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Reason> {
-        self.append(origin, kind, sink, |_| {});
         Ok(())
     }
 
@@ -307,4 +340,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::domain) mod tests;

@@ -1,9 +1,11 @@
 //! Coming back from a ledger.
 //!
 //! Owns folding rows into an engine: wallets by the same `apply` as live, the clock, the price
-//! versions and the identities that are occupied. Leaves reading rows to `adapters::ledger`.
+//! versions and the identities that are occupied; and starting from a checkpoint, whose wallets
+//! may each be as of another entry. Leaves reading rows and checkpoints to `adapters::ledger`.
 //!
-//! Invariant: after the last row the engine goes on as if it had never stopped.
+//! Invariant: after the last row the engine goes on as if it had never stopped, whatever
+//! checkpoint it started from.
 
 use std::sync::Arc;
 
@@ -12,11 +14,12 @@ use thiserror::Error;
 use super::Engine;
 use super::wallets::ApplyError;
 use crate::domain::command::COMMAND_PREFIX;
-use crate::domain::duplicates::Occupied;
+use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault};
 use crate::domain::entry::{Entry, Kind, Payload};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::units::{Credits, Timestamp};
+use crate::domain::wallet::{Terms, Wallet};
 
 /// The ledger and what it needs do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -45,8 +48,61 @@ pub enum RestoreError {
     VersionGone(String),
 }
 
+/// What an engine knows besides its wallets and identities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last row.
+    pub entry: i64,
+    pub now: Option<Timestamp>,
+    /// The price versions that have a `prices` row, in the order of those.
+    pub versions: Vec<String>,
+}
+
 impl Engine {
+    /// The duplicate filter, for another engine or to be closed.
+    pub fn into_filter(self) -> DuplicateFilter {
+        self.filter
+    }
+
+    /// The identities of rows up to this one need not be restored.
+    pub fn covered_entry(&self) -> i64 {
+        self.filter.covered_entry()
+    }
+
+    /// What a checkpoint keeps besides wallets.
+    pub fn head(&self) -> Head {
+        Head {
+            entry: self.last_entry,
+            now: self.now,
+            versions: self.recorded_versions.clone(),
+        }
+    }
+
+    /// Starts from a checkpoint instead of from nothing: call it on a new engine, then `load`
+    /// each wallet, then `restore` the rows after `head.entry`.
+    pub fn resume(&mut self, head: Head) {
+        self.last_entry = head.entry;
+        self.now = head.now;
+        self.recorded_versions = head.versions;
+    }
+
+    /// The plan as a price version states it, for a wallet to be loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError::NoTerms`] when the price folder lacks it.
+    pub fn terms(&mut self, version: &str, plan: &str) -> Result<Arc<Terms>, ApplyError> {
+        self.wallets.terms(&self.book, version, plan)
+    }
+
+    /// Takes a checkpoint's wallet: rows up to `as_of_entry` are in it. Wallets come in the order
+    /// in which they were opened.
+    pub fn load(&mut self, wallet: Wallet, as_of_entry: i64) {
+        self.wallets.load(wallet, as_of_entry, &mut self.timers);
+    }
+
     /// Applies the next row of the ledger; `data` are the members of its `data`, if it has any.
+    /// A wallet that a checkpoint has as of a later row is not changed.
     ///
     /// # Errors
     ///
@@ -75,22 +131,18 @@ impl Engine {
                 let place = self.wallets.place(customer);
                 let no_wallet = || fault(ApplyError::NoWallet(customer.to_owned()));
                 let place = place.ok_or_else(no_wallet)?;
-                let effect = self
-                    .wallets
-                    .apply(place, row, data, &self.book, &mut self.timers);
-                let reckoned = effect.map_err(fault)?.balance;
-                if let Some(stated) = row.balance.filter(|stated| *stated != reckoned) {
-                    return Err(RestoreError::Balance {
-                        entry,
-                        stated,
-                        reckoned,
-                    });
+                if self.wallets.as_of_entry(place) < entry {
+                    self.restore_wallet(place, row, data)?;
                 }
             }
             Kind::Wallet => {
-                self.wallets
-                    .apply_opening(row, data, &self.book)
-                    .map_err(fault)?;
+                let customer = row.customer.ok_or(fault(ApplyError::Missing("customer")))?;
+                let place = self.wallets.place(customer);
+                if place.is_none_or(|place| self.wallets.as_of_entry(place) < entry) {
+                    self.wallets
+                        .apply_opening(row, data, &self.book)
+                        .map_err(fault)?;
+                }
             }
             Kind::Prices | Kind::Alert => {}
             Kind::Duplicate | Kind::Conflict | Kind::Rejected => {}
@@ -99,13 +151,41 @@ impl Engine {
         Ok(())
     }
 
-    /// The row that carries an accepted event's `data` occupies its identity.
-    fn restore_identity(&mut self, row: &Entry<'_>) {
+    /// Applies a row to a wallet; what is left in it must be what the row says.
+    fn restore_wallet(
+        &mut self,
+        place: u32,
+        row: &Entry<'_>,
+        data: &Members<'_>,
+    ) -> Result<(), RestoreError> {
+        let entry = row.entry;
+        let effect = self
+            .wallets
+            .apply(place, row, data, &self.book, &mut self.timers);
+        let reckoned = effect
+            .map_err(|source| RestoreError::Apply { entry, source })?
+            .balance;
+        match row.balance.filter(|stated| *stated != reckoned) {
+            None => Ok(()),
+            Some(stated) => Err(RestoreError::Balance {
+                entry,
+                stated,
+                reckoned,
+            }),
+        }
+    }
+
+    /// Occupies the identity of a row that carries an accepted event's `data`: all that is left
+    /// to do with a row before the checkpoint. [`Engine::restore`] does it too.
+    pub fn restore_identity(&mut self, row: &Entry<'_>) {
         let (Kind::Usage | Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) =
             (row.kind, row.data)
         else {
             return;
         };
+        if row.entry <= self.filter.covered_entry() {
+            return;
+        }
         let (Some(customer), Some(source), Some(id), Some(event_type)) =
             (row.customer, row.event_source, row.event_id, row.event_type)
         else {
@@ -120,6 +200,15 @@ impl Engine {
             Occupied::Since(row.received_at)
         };
         self.filter.occupy(identity, occupied);
+    }
+
+    /// Makes room for more identities; call it between rows.
+    ///
+    /// # Errors
+    ///
+    /// The duplicate filter can't keep what it has.
+    pub fn make_room(&mut self, last_entry: i64) -> Result<(), OlderFault> {
+        self.filter.make_room(last_entry)
     }
 
     /// Puts other price versions in force: once after the last row, and again whenever the price
@@ -146,6 +235,7 @@ impl Engine {
             return Err(RestoreError::Overtaken(table.version.clone()));
         }
         self.book = Arc::new(book);
+        self.wallets.come_alive();
         Ok(())
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Wallets {
     list: Vec<Wallet>,
     places: HashMap<Arc<str>, u32>,
     terms: HashMap<(Arc<str>, String), Arc<Terms>>,
+    /// Of each wallet that a checkpoint had: the last row that is in it. Empty once restored.
+    as_of_entries: Vec<i64>,
 }
 
 /// What a row left behind.
@@ -62,6 +64,36 @@ impl Wallets {
 
     pub(super) fn all(&self) -> &[Wallet] {
         &self.list
+    }
+
+    /// Takes a wallet as a checkpoint has it, with the timers that it needs.
+    pub(super) fn load(&mut self, wallet: Wallet, as_of_entry: i64, timers: &mut Timers) {
+        let ended = wallet.ended.iter();
+        let closes = ended.map(|ended| (ended.closes_at, TimerKind::PeriodClose));
+        let expiries = wallet.grants.iter();
+        let expiries = expiries.filter_map(|g| Some((g.order.expires_at?, TimerKind::GrantExpiry)));
+        let end = (wallet.current.end.start(), TimerKind::PeriodEnd);
+        for (due, kind) in closes.chain(expiries).chain([end]) {
+            timers.add(Timer {
+                due,
+                customer: Arc::clone(&wallet.customer),
+                kind,
+            });
+        }
+        let place = self.list.len() as u32;
+        self.places.insert(Arc::clone(&wallet.customer), place);
+        self.as_of_entries.push(as_of_entry);
+        self.list.push(wallet);
+    }
+
+    /// The last row that a wallet had in it when it was loaded; 0 when it was not.
+    pub(super) fn as_of_entry(&self, place: u32) -> i64 {
+        self.as_of_entries.get(place as usize).copied().unwrap_or(0)
+    }
+
+    /// All rows are restored: from now on every row is newer than the wallet it is about.
+    pub(super) fn come_alive(&mut self) {
+        self.as_of_entries = Vec::new();
     }
 
     /// The plan as `version` states it.
@@ -130,6 +162,7 @@ impl Wallets {
                     booked: needed(row.period, "period")?,
                     credits: needed(row.credits, "credits")?,
                     grant,
+                    billed: row.amount.is_some(),
                 };
                 self.list[place as usize].apply_usage(usage);
             }
@@ -162,7 +195,7 @@ impl Wallets {
         let balance = wallet.balance(as_of);
         Ok(Effect {
             balance,
-            reached: wallet.update_reached(balance),
+            reached: wallet.update_after(balance),
         })
     }
 

@@ -16,6 +16,12 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
+    /// The longest time, in microseconds, that a copy may come after the charged event.
+    pub fn longest_window(&self) -> i64 {
+        let windows = self.tables().iter().map(|table| table.rules.window);
+        windows.max().unwrap_or_default()
+    }
+
     /// Puts versions, given in any order, in force.
     ///
     /// # Errors
@@ -55,6 +61,14 @@ impl PriceBook {
     /// The same, and the first version before it is in force.
     pub fn in_force_or_first(&self, at: Timestamp) -> usize {
         self.in_force(at).unwrap_or(0)
+    }
+
+    /// The version that gives a period from `start` its plan terms: the one in force then, or
+    /// else the first; if that does not know the plan yet, the first later one that does.
+    pub fn terms_table(&self, start: Timestamp, plan: &str) -> &PriceTable {
+        let tables = &self.tables[self.in_force_or_first(start)..];
+        let knows = tables.iter().find(|table| table.plan(plan).is_some());
+        knows.unwrap_or(&tables[0])
     }
 }
 

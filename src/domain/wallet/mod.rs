@@ -6,6 +6,7 @@
 //!
 //! Invariant: state changes only by applying a row, and the same rows give the same wallet.
 
+mod agreement;
 pub mod pace;
 pub mod spend;
 
@@ -39,7 +40,10 @@ pub struct Wallet {
     pub grants: Vec<Grant>,
     pub daily_use: DailyUse,
     /// Bit i: the i-th `used` threshold of the plan was reached after the last row.
-    reached: u32,
+    pub reached: u32,
+    /// Work was done that no credits covered and nobody is billed for, and no credits have
+    /// arrived since.
+    pub blocked: bool,
 }
 
 /// The period that holds now, `[start, end)`.
@@ -162,6 +166,7 @@ impl Wallet {
             grants: Vec::new(),
             daily_use: DailyUse::new(start),
             reached: 0,
+            blocked: false,
         }
     }
 
@@ -245,14 +250,17 @@ impl Wallet {
             };
             *total = Credits::new(total.get().saturating_add(charge));
         }
+        self.blocked |= usage.grant.is_none() && !usage.billed && usage.credits > Credits::ZERO;
         self.daily_use.add(usage.used_at.day(), usage.credits);
     }
 
-    /// Looks at the `used` thresholds again after a row; gives those it newly reached, as bits.
+    /// Looks at the status and the `used` thresholds again after a row; gives the thresholds that
+    /// it newly reached, as bits.
     ///
     /// A threshold of t percent is reached when 100 · consumed ≥ t · (consumed + balance), and
     /// never at 0 ÷ 0.
-    pub fn update_reached(&mut self, balance: Credits) -> u32 {
+    pub fn update_after(&mut self, balance: Credits) -> u32 {
+        self.blocked &= balance == Credits::ZERO;
         let consumed = i128::from(self.current.consumed.get());
         let all = consumed + i128::from(balance.get());
         let mut reached = 0;
@@ -283,6 +291,8 @@ pub struct UsageRow<'a> {
     pub credits: Credits,
     /// `None`: overage.
     pub grant: Option<GrantId<'a>>,
+    /// Overage that has a price.
+    pub billed: bool,
 }
 
 fn less(remaining: Credits, charge: i64) -> Credits {
@@ -332,7 +342,7 @@ mod tests {
             (i64::MAX, i64::MAX, 0b000),
         ] {
             wallet.current.consumed = Credits::new(consumed);
-            let reached = wallet.update_reached(Credits::new(balance));
+            let reached = wallet.update_after(Credits::new(balance));
             assert_eq!(reached, newly, "{consumed} {balance}");
         }
     }

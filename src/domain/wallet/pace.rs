@@ -11,13 +11,15 @@ use crate::domain::units::{Credits, Day, MICROS_PER_DAY, MICROS_PER_MINUTE, Time
 /// The pace looks back on this many full days.
 const PACE_DAYS: i32 = 7;
 /// Those, today, and one more for usage stamped a few minutes past midnight.
-const KEPT_DAYS: usize = PACE_DAYS as usize + 2;
+pub const KEPT_DAYS: usize = PACE_DAYS as usize + 2;
 
 /// Credits charged on each of the last days, by the day of `used_at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyUse {
-    latest: Day,
-    charged: [i64; KEPT_DAYS],
+    /// The newest day that is kept.
+    pub latest: Day,
+    /// Microcredits of that day and those before it, each at its day modulo their number.
+    pub charged: [i64; KEPT_DAYS],
 }
 
 /// Credits charged over a number of days.

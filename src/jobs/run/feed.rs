@@ -3,8 +3,6 @@
 //! Owns taking messages apart, sending alerts at once, and when a batch is cut. Leaves decisions
 //! to `domain::engine`.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -12,28 +10,47 @@ use tokio::sync::mpsc;
 use super::{Ran, RunError};
 use crate::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
 use crate::adapters::jetstream::{self, AlertSender, Message, worth_sending};
+use crate::adapters::ledger::Columns;
 use crate::domain::engine::{self, Arrival, Engine, Subject, WALL_CLOCK_SLACK};
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
+use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
 use crate::jobs::alert_event::cloud_event;
 use crate::jobs::batches::{Batches, WriterGone};
-use crate::jobs::prices;
-use crate::jobs::shard::{LastMessage, ShardError};
+use crate::jobs::checkpoints::Checkpoints;
+use crate::jobs::prices::PricesError;
+use crate::jobs::shard::{LastMessage, ShardError, keep_filter};
 use crate::jobs::writer::{Writer, WriterError, WriterThread};
 
-/// How often the worker tells of its progress and looks for new price versions.
+/// How often the worker tells of its progress.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// A version is published at least 15 minutes before it takes effect: a look that is younger than
+/// this has seen all that messages at hand can fall under.
+const LOOK_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// A look at the price folder.
+pub(super) struct Look {
+    pub(super) at: Instant,
+    /// The versions, when they are others than before.
+    pub(super) book: Option<PriceBook>,
+}
 
 /// What the thread works with.
 pub(super) struct Feed {
     pub(super) source: String,
-    /// The folder of price versions.
-    pub(super) prices: PathBuf,
+    /// Looks at the price folder.
+    pub(super) looks: std::sync::mpsc::Receiver<Result<Look, PricesError>>,
+    /// When the newest one was.
+    pub(super) looked: Instant,
     pub(super) engine: Engine,
+    /// The duplicate filter knows identities for so long, in microseconds.
+    pub(super) longest_window: i64,
     pub(super) commit_interval: Duration,
     pub(super) clock: fn() -> Timestamp,
     pub(super) alerts: AlertGate,
+    pub(super) checkpoints: Checkpoints,
 }
 
 /// Sends alerts, but for those that are too old to be sent once only.
@@ -53,7 +70,8 @@ impl Feed {
         let shard = writer.shard;
         let first_entry = self.engine.last_entry();
         let (work, writer) = writer.start();
-        let mut batches = Batches::new(shard, first_entry, self.commit_interval, work);
+        let mut batches =
+            Batches::new(Columns::new(shard), first_entry, self.commit_interval, work);
         let fed = self.feed(messages, &mut batches, &writer);
         if fed.is_ok() {
             batches.seal();
@@ -62,10 +80,10 @@ impl Feed {
         // The writer's error comes first: it is why the engine could not go on.
         writer.join()?;
         let messages = fed?;
-        Ok(Ran {
-            messages,
-            entries: self.engine.last_entry() - first_entry,
-        })
+        let entries = self.engine.last_entry() - first_entry;
+        self.checkpoints.finish(&self.engine);
+        keep_filter(self.engine);
+        Ok(Ran { messages, entries })
     }
 
     fn feed(
@@ -77,8 +95,10 @@ impl Feed {
         let mut decoder = Decoder::default();
         let mut handled = 0;
         let mut round = Instant::now();
-        let mut versions = BTreeSet::new();
         while let Some(batch) = messages.blocking_recv() {
+            // Before the messages, which may fall under a version that was published while this
+            // process slept.
+            self.look_for_prices()?;
             let limit = (self.clock)().plus(WALL_CLOCK_SLACK);
             for message in &batch {
                 if message.received_at > limit {
@@ -92,21 +112,43 @@ impl Feed {
             if writer.has_ended() {
                 return Err(RunError::Panicked);
             }
-            let now = Instant::now();
-            if batches.due().is_some_and(|due| due <= now) {
+            if batches.due().is_some_and(|due| due <= Instant::now()) {
                 batches.seal();
             }
-            if now.duration_since(round) >= ROUND {
-                round = now;
+            self.checkpoints.tend(&self.engine);
+            if round.elapsed() >= ROUND {
+                round = Instant::now();
                 tracing::info!(
                     messages = handled,
                     entries = self.engine.last_entry(),
                     "working"
                 );
-                self.look_for_prices(&mut versions)?;
             }
         }
         Ok(handled)
+    }
+
+    /// Takes over what was found in the price folder; waits for a look if the newest one is so old
+    /// that a version may have taken effect since.
+    fn look_for_prices(&mut self) -> Result<(), RunError> {
+        loop {
+            let look = match self.looks.try_recv() {
+                Ok(look) => look?,
+                Err(_) if self.looked.elapsed() < LOOK_AGE_MAX => return Ok(()),
+                Err(_) => self.looks.recv().map_err(|_| RunError::Panicked)??,
+            };
+            self.looked = look.at;
+            if let Some(book) = look.book {
+                self.take_over(book)?;
+            }
+        }
+    }
+
+    fn take_over(&mut self, book: PriceBook) -> Result<(), RunError> {
+        if book.longest_window() > self.longest_window {
+            return Err(RunError::LongerWindow);
+        }
+        Ok(self.engine.set_book(book)?)
     }
 
     fn message(
@@ -126,10 +168,14 @@ impl Feed {
             seq,
             arrival,
         };
-        self.engine.begin(&place, batches);
+        self.engine.begin(&place, batches)?;
+        let mut decided = Ok(());
         each_reading(message, decoder, |idx, reading, raw| {
-            self.engine.event(&place, idx, (reading, raw), batches);
+            if decided.is_ok() {
+                decided = self.engine.event(&place, idx, (reading, raw), batches);
+            }
         });
+        decided?;
         for alert in self.engine.alerts.drain(..) {
             self.alerts.send(&alert, (self.clock)())?;
         }
@@ -138,17 +184,6 @@ impl Feed {
         batches
             .after_message()
             .map_err(|WriterGone| RunError::Panicked)
-    }
-
-    /// Takes over versions that were published since.
-    fn look_for_prices(&mut self, known: &mut BTreeSet<String>) -> Result<(), RunError> {
-        let book = prices::load_folder(&self.prices)?;
-        let versions: BTreeSet<_> = book.tables().iter().map(|t| t.version.clone()).collect();
-        if *known != versions {
-            self.engine.set_book(book)?;
-            *known = versions;
-        }
-        Ok(())
     }
 }
 

@@ -1,50 +1,53 @@
 //! The Delta Lake table at `<data>/ledger`.
 //!
-//! Owns opening and creating it, its fences and positions, its files and its checkpoint. Leaves
-//! the commit to `commit`, statistics to `stats`, fsync to `durable` and the Parquet files to the
+//! Owns opening and creating it, its files and its checkpoint. Leaves fences, positions and what
+//! is known of the log to `ledger::commit`, the log's entries to `log`, statistics to `stats`,
+//! fsync to `durable`, buckets to `s3`, `bucket` and `upload`, and the Parquet files to the
 //! encoder.
 //!
 //! Invariant: what is known is one version of the log, which only `refresh` and `commit` move, and
 //! only forward. Fences and positions follow the log entry by entry, for a new snapshot costs more
 //! with every file of the table; the snapshot catches up when its files are asked for.
 
-mod commit;
+mod bucket;
 mod durable;
+mod log;
+mod maintain;
 mod open;
+mod s3;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod upload;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
-use deltalake::kernel::{Action, LogicalFileView, Transaction};
-use deltalake::logstore::{LogStore, get_actions};
-use deltalake::table::state::DeltaTableState;
-use deltalake::{DeltaTable, DeltaTableError, checkpoints};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
-use serde::Deserialize;
+use deltalake::kernel::LogicalFileView;
+use deltalake::{DeltaTableError, checkpoints};
+use object_store::ObjectStore;
 use url::Url;
 
-pub use commit::{Commit, ShardCommit};
-pub use open::data_url;
+pub use bucket::Trouble;
+pub use maintain::Merge;
+pub(super) use open::table_at;
+pub use open::{data_store, data_url, reach};
 pub(super) use stats::{Bounds, ColumnStats, FileStats, partition_folder};
 pub use stats::{LedgerFile, NewFile};
+pub(super) use upload::PIECE_BYTES;
 
+use super::commit::{Commit, KnownLog};
+use super::log::Log;
 use crate::domain::units::Timestamp;
+use log::DeltaLog;
 use stats::Known;
 
 /// An open ledger table and the newest version of it that we know.
 pub struct Ledger {
-    /// Loaded, at `version` or before it.
-    table: DeltaTable,
-    version: u64,
-    /// The `txn` actions since the table was loaded: application id and its newest value.
-    transactions: HashMap<String, i64>,
+    /// Its table is loaded, at the known version or before it.
+    known: KnownLog<DeltaLog>,
     shard_count: u32,
     /// The log's folder, when it is on a local disk.
     log_folder: Option<PathBuf>,
@@ -79,6 +82,31 @@ pub enum Error {
         #[source]
         source: Box<DeltaTableError>,
     },
+    #[error("can't use {bucket} at {endpoint}: {trouble}")]
+    Bucket {
+        bucket: String,
+        endpoint: String,
+        trouble: Trouble,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "{table} is on a store that overwrites what is there, so that two workers could too: it \
+         ignores `If-None-Match`; use a newer release of it, or another"
+    )]
+    Overwrites { table: Url },
+    #[error("could not read {} to upload it", .path.display())]
+    Upload {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("could not upload {path}")]
+    Bring {
+        path: String,
+        #[source]
+        source: object_store::Error,
+    },
     /// Committed, but perhaps not on the disk: nothing may rely on it.
     #[error("could not sync {}", .folder.display())]
     Sync {
@@ -98,15 +126,23 @@ impl From<DeltaTableError> for Error {
 
 impl Ledger {
     /// N: over how many shards the wallets are spread, for ever.
-    #[cfg(test)]
-    fn shard_count(&self) -> u32 {
+    pub fn shard_count(&self) -> u32 {
         self.shard_count
+    }
+
+    /// Tells this table from every other one, for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Delta`] when the log cannot be read.
+    pub fn id(&self) -> Result<String, Error> {
+        Ok(self.known.log.state()?.metadata().id().to_owned())
     }
 
     /// The version of the table that is known.
     #[cfg(test)]
     fn version(&self) -> u64 {
-        self.version
+        self.known.version()
     }
 
     /// Reads what others committed since.
@@ -116,21 +152,7 @@ impl Ledger {
     /// [`Error::Delta`] when the log cannot be read, [`Error::Foreign`] when somebody changed the
     /// table so that it is no ledger of ours.
     pub async fn refresh(&mut self) -> Result<(), Error> {
-        let log_store = self.table.log_store();
-        while let Some(bytes) = log_store.read_commit_entry(self.version + 1).await? {
-            let actions = get_actions(self.version + 1, &bytes)?;
-            if actions
-                .iter()
-                .any(|x| matches!(x, Action::Metadata(_) | Action::Protocol(_)))
-            {
-                return self.reload().await;
-            }
-            self.advance(actions.iter().filter_map(|action| match action {
-                Action::Txn(txn) => Some(txn),
-                _ => None,
-            }));
-        }
-        self.reload_if_overtaken().await
+        self.known.refresh().await
     }
 
     /// The fence: number of the shard's last entry, 0 when it has none.
@@ -139,7 +161,7 @@ impl Ledger {
     ///
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn last_entry(&self, shard: u32) -> Result<i64, Error> {
-        Ok(self.transaction(&fence_id(shard)).await?.unwrap_or(0))
+        self.known.last_entry(shard).await
     }
 
     /// The last seq of `source` that is in the shard's rows.
@@ -148,7 +170,25 @@ impl Ledger {
     ///
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn position(&self, shard: u32, source: &str) -> Result<Option<i64>, Error> {
-        self.transaction(&position_id(shard, source)).await
+        self.known.position(shard, source).await
+    }
+
+    /// Commits all of `commit` or nothing, and returns when it is durable. A commit that is
+    /// already in the log, because its answer got lost, is done. Writes no checkpoint and cleans
+    /// no log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fenced`] when another worker wrote to one of the shards: nothing was committed and
+    /// this process must stop. [`Error::Busy`] after a minute of failures, [`Error::Sync`] when it
+    /// is committed but may not survive a power loss.
+    ///
+    /// # Panics
+    ///
+    /// As [`KnownLog::commit`].
+    pub async fn commit(&mut self, commit: &Commit) -> Result<(), Error> {
+        self.known.commit(commit).await?;
+        self.make_durable().await
     }
 
     /// The data files, in no order. A shard's rows above entry E are in those that may hold a
@@ -159,7 +199,7 @@ impl Ledger {
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn files(&mut self) -> Result<Vec<LedgerFile>, Error> {
         self.catch_up().await?;
-        let log = self.state()?.snapshot().try_log_data()?;
+        let log = self.known.log.state()?.snapshot().try_log_data()?;
         Ok(log.iter().map(|file| ledger_file(&file)).collect())
     }
 
@@ -170,14 +210,14 @@ impl Ledger {
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn now(&mut self) -> Result<Option<Timestamp>, Error> {
         self.catch_up().await?;
-        let log = self.state()?.snapshot().try_log_data()?;
+        let log = self.known.log.state()?.snapshot().try_log_data()?;
         let newest = |file: LogicalFileView| Known::read(&file.stats()?).newest();
         Ok(log.iter().filter_map(newest).max())
     }
 
     /// The store that [`LedgerFile::path`] is relative to. The partition column is in no file.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
-        self.table.object_store()
+        self.known.log.table.object_store()
     }
 
     /// The known version as a table for DataFusion. It stays at that version: to see the newest
@@ -189,6 +229,8 @@ impl Ledger {
     pub async fn provider(&mut self) -> Result<Arc<dyn TableProvider>, Error> {
         self.catch_up().await?;
         Ok(self
+            .known
+            .log
             .table
             .table_provider()
             .await
@@ -202,10 +244,12 @@ impl Ledger {
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn commits_since_checkpoint(&self) -> Result<u64, Error> {
         let first = self
-            .last_checkpoint()
+            .known
+            .log
+            .checkpoint()
             .await?
             .map_or(0, |version| version + 1);
-        Ok((self.version + 1).saturating_sub(first))
+        Ok((self.known.version() + 1).saturating_sub(first))
     }
 
     /// Writes a Delta checkpoint of the known version and cleans no log. One process at a time
@@ -216,91 +260,43 @@ impl Ledger {
     /// [`Error::Delta`] when it cannot be written, [`Error::Sync`] when it may not be on the disk.
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
         self.catch_up().await?;
-        checkpoints::create_checkpoint(&self.table, None).await?;
+        checkpoints::create_checkpoint(&self.known.log.table, None).await?;
         match &self.log_folder {
-            Some(log) => durable::sync_checkpoint(log, self.version).await,
+            Some(log) => durable::sync_checkpoint(log, self.known.version()).await,
             None => Ok(()),
         }
     }
 
-    /// Takes over the `txn` actions of the next version.
-    fn advance<'a>(&mut self, transactions: impl Iterator<Item = &'a Transaction>) {
-        for transaction in transactions {
-            self.transactions
-                .insert(transaction.app_id.clone(), transaction.version);
-        }
-        self.version += 1;
-    }
-
-    /// Loads the table anew when the log was cleaned beyond the known version: the next version
-    /// is then absent because it is gone, not because it is still to come.
-    async fn reload_if_overtaken(&mut self) -> Result<(), Error> {
-        let entry = Path::from(format!("_delta_log/{:020}.json", self.version));
-        match self.store().head(&entry).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::NotFound { .. }) => self.reload().await,
-            Err(error) => Err(DeltaTableError::from(error).into()),
-        }
-    }
-
-    async fn reload(&mut self) -> Result<(), Error> {
-        let mut table = DeltaTable::new(self.table.log_store());
-        table.load().await?;
-        let durable = self.durable;
-        *self = Self {
-            durable,
-            ..Self::of(table)?
+    /// Syncs what was committed since the last time, others' commits too: ours stands upon them,
+    /// and their writers may not have come to it.
+    async fn make_durable(&mut self) -> Result<(), Error> {
+        let Some(log) = &self.log_folder else {
+            return Ok(());
         };
+        let first = match self.durable {
+            Some(version) => version + 1,
+            None => self
+                .known
+                .log
+                .checkpoint()
+                .await?
+                .map_or(0, |version| version + 1),
+        };
+        let newest = self.known.version();
+        durable::sync_entries(log, first..=newest).await?;
+        self.durable = Some(newest);
         Ok(())
     }
 
     async fn catch_up(&mut self) -> Result<(), Error> {
-        Ok(self.table.update_incremental(Some(self.version)).await?)
-    }
-
-    async fn last_checkpoint(&self) -> Result<Option<u64>, Error> {
-        #[derive(Deserialize)]
-        struct Hint {
-            version: u64,
-        }
-
-        let pointer = Path::from("_delta_log/_last_checkpoint");
-        let bytes = match self.store().get(&pointer).await {
-            Ok(found) => found.bytes().await,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => Err(error),
-        };
-        let bytes = bytes.map_err(DeltaTableError::from)?;
-        // A reader that cannot make sense of the pointer does without it.
-        Ok(serde_json::from_slice::<Hint>(&bytes)
-            .ok()
-            .map(|hint| hint.version))
-    }
-
-    async fn transaction(&self, id: &str) -> Result<Option<i64>, Error> {
-        if let Some(value) = self.transactions.get(id) {
-            return Ok(Some(*value));
-        }
-        let log_store = self.table.log_store();
+        let version = self.known.version();
         Ok(self
-            .state()?
-            .transaction_version(log_store.as_ref(), id)
+            .known
+            .log
+            .table
+            .update_incremental(Some(version))
             .await?)
     }
-
-    fn state(&self) -> Result<&DeltaTableState, Error> {
-        Ok(self.table.snapshot()?)
-    }
-}
-
-/// Under which application id the log keeps a shard's last entry.
-fn fence_id(shard: u32) -> String {
-    format!("purser/{shard}")
-}
-
-/// Under which application id the log keeps a source's last seq in a shard.
-fn position_id(shard: u32, source: &str) -> String {
-    format!("purser/{shard}/{source}")
 }
 
 fn ledger_file(file: &LogicalFileView) -> LedgerFile {
@@ -319,5 +315,6 @@ fn ledger_file(file: &LogicalFileView) -> LedgerFile {
             .unwrap_or_default(),
         shards: known.shards(),
         entries: known.entries(),
+        seqs: known.seqs(),
     }
 }

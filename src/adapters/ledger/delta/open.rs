@@ -5,17 +5,21 @@
 //!
 //! Invariant: the shard count is written once, by whoever creates the table first.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use deltalake::kernel::transaction::{CommitProperties, PROTOCOL};
-use deltalake::logstore::LogStore;
+use deltalake::logstore::{CommitOrBytes, LogStore};
 use deltalake::operations::create::CreateBuilder;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use object_store::ObjectStore;
 use url::Url;
+use uuid::Uuid;
 
+use super::super::commit::KnownLog;
 use super::super::schema;
-use super::{Error, Ledger, durable};
+use super::log::DeltaLog;
+use super::{Error, Ledger, bucket, durable, s3};
 
 /// The table's folder below the data folder.
 const TABLE: &str = "ledger";
@@ -56,7 +60,7 @@ impl Ledger {
     /// [`Error::Foreign`] when the table there is not ours, [`Error::Delta`] when its log cannot
     /// be read.
     pub async fn open(data: &Url) -> Result<Option<Self>, Error> {
-        let mut table = table_at(data)?;
+        let mut table = table_at(data, TABLE)?;
         if !table.verify_deltatable_existence().await? {
             return Ok(None);
         }
@@ -93,43 +97,41 @@ impl Ledger {
                 found: ledger.shard_count,
             });
         }
-        if let Some(log) = &ledger.log_folder {
-            durable::sync_entries(log, 0..=0).await?;
-            durable::sync_new_folders(log).await?;
+        match &ledger.log_folder {
+            Some(log) => {
+                durable::sync_entries(log, 0..=0).await?;
+                durable::sync_new_folders(log).await?;
+            }
+            None => ledger.check_conditional_put().await?,
         }
         Ok(ledger)
     }
 
+    /// Makes sure that the store keeps what is there: puts the newest entry once more, which must
+    /// be refused. Where it is not, nothing has changed.
+    async fn check_conditional_put(&self) -> Result<(), Error> {
+        let (version, log) = (self.known.version(), self.known.log.table.log_store());
+        let Some(bytes) = log.read_commit_entry(version).await? else {
+            return Ok(()); // Cleaned meanwhile: somebody works here, and has checked it.
+        };
+        let put = CommitOrBytes::LogBytes(bytes);
+        let put = log.write_commit_entry(version, put, Uuid::new_v4()).await;
+        match put.map_err(DeltaTableError::from) {
+            Err(DeltaTableError::VersionAlreadyExists(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(()) => Err(Error::Overwrites {
+                table: log.root_url().clone(),
+            }),
+        }
+    }
+
     /// The ledger in `table`, which is loaded.
-    pub(super) fn of(table: DeltaTable) -> Result<Self, Error> {
-        let foreign = |fault| Error::Foreign {
-            table: table.table_url().clone(),
-            fault,
-        };
-        let state = table.snapshot()?;
-        PROTOCOL
-            .can_write_to(state)
-            .map_err(DeltaTableError::from)?;
-        let log_store = table.log_store().name();
-        if log_store != CONDITIONAL_PUT {
-            return Err(foreign(format!("{log_store} has no conditional put")));
-        }
-        if let Some(column) = schema::missing_column(&state.schema())? {
-            return Err(foreign(format!(
-                "its column {column} is missing or of another type"
-            )));
-        }
-        let shards = state.metadata().configuration().get(SHARDS);
-        let Some(shard_count) = shards.and_then(|shards| shards.parse().ok()) else {
-            return Err(foreign(format!("its property {SHARDS} is no number")));
-        };
+    fn of(table: DeltaTable) -> Result<Self, Error> {
+        let shard_count = check(&table)?;
         let log_folder = local_folder(table.table_url()).map(|folder| folder.join("_delta_log"));
-        let version = state.version();
-        let transactions = HashMap::new();
+        let version = table.snapshot()?.version();
         Ok(Self {
-            table,
-            version,
-            transactions,
+            known: KnownLog::new(DeltaLog { table }, version),
             shard_count,
             log_folder,
             durable: None,
@@ -137,14 +139,38 @@ impl Ledger {
     }
 }
 
+/// Makes sure that a loaded table is a ledger of ours; gives its shard count.
+pub(super) fn check(table: &DeltaTable) -> Result<u32, Error> {
+    let foreign = |fault| Error::Foreign {
+        table: table.table_url().clone(),
+        fault,
+    };
+    let state = table.snapshot()?;
+    PROTOCOL
+        .can_write_to(state)
+        .map_err(DeltaTableError::from)?;
+    let log_store = table.log_store().name();
+    if log_store != CONDITIONAL_PUT {
+        return Err(foreign(format!("{log_store} has no conditional put")));
+    }
+    if let Some(column) = schema::missing_column(&state.schema())? {
+        return Err(foreign(format!(
+            "its column {column} is missing or of another type"
+        )));
+    }
+    let shards = state.metadata().configuration().get(SHARDS);
+    let shard_count = shards.and_then(|shards| shards.parse().ok());
+    shard_count.ok_or_else(|| foreign(format!("its property {SHARDS} is no number")))
+}
+
 async fn create_table(data: &Url, shard_count: u32) -> Result<(), Error> {
     // A second creator must fail: with retries it would become version 1 and replace the
     // properties that the first one wrote.
     let once = CommitProperties::default().with_max_retries(0);
     CreateBuilder::new()
-        .with_log_store(table_at(data)?.log_store())
+        .with_log_store(table_at(data, TABLE)?.log_store())
         .with_table_name(TABLE)
-        .with_columns(schema::delta_columns()?)
+        .with_columns(schema::ledger_columns()?)
         .with_partition_columns([schema::PARTITION])
         .with_configuration(properties(shard_count))
         .with_raise_if_key_not_exists(false)
@@ -166,15 +192,46 @@ fn properties(shard_count: u32) -> [(&'static str, Option<String>); 4] {
     ]
 }
 
-fn table_at(data: &Url) -> Result<DeltaTable, Error> {
+/// The table in the folder `name` below `data`, not yet loaded.
+pub(crate) fn table_at(data: &Url, name: &str) -> Result<DeltaTable, Error> {
     let mut url = data.clone();
     url.path_segments_mut()
         .map_err(|()| Error::Location {
             given: data.to_string(),
         })?
         .pop_if_empty()
-        .extend([TABLE, ""]);
-    Ok(DeltaTableBuilder::from_url(url)?.build()?)
+        .extend([name, ""]);
+    build(url)
+}
+
+fn build(url: Url) -> Result<DeltaTable, Error> {
+    if url.scheme() == s3::SCHEME {
+        s3::register();
+    }
+    match DeltaTableBuilder::from_url(url.clone())?.build() {
+        Err(DeltaTableError::ObjectStore { source }) if url.scheme() == s3::SCHEME => {
+            Err(bucket::unset(&url, source))
+        }
+        built => Ok(built?),
+    }
+}
+
+/// Makes sure that a data folder in a bucket can be read; any other passes.
+///
+/// # Errors
+///
+/// [`Error::Bucket`], within seconds, says what to set.
+pub async fn reach(data: &Url) -> Result<(), Error> {
+    bucket::reach(data).await
+}
+
+/// The store whose paths begin at the data folder.
+///
+/// # Errors
+///
+/// The URL names no kind of store that we know.
+pub fn data_store(data: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+    Ok(build(data.clone())?.object_store())
 }
 
 fn local_folder(url: &Url) -> Option<PathBuf> {

@@ -90,6 +90,8 @@ pub struct LedgerFile {
     pub shards: Option<Bounds<u32>>,
     /// `None` when unknown: the file may then hold any entry.
     pub entries: Option<Bounds<i64>>,
+    /// `None` when unknown: the file may then hold any message.
+    pub seqs: Option<Bounds<i64>>,
 }
 
 /// The folder of a day's files below the table's root: `day=2026-11-22`.
@@ -145,6 +147,7 @@ pub(super) struct Known {
 struct Edge {
     shard: Option<u32>,
     entry: Option<i64>,
+    seq: Option<i64>,
     received_at: Option<String>,
 }
 
@@ -170,6 +173,13 @@ impl Known {
         self.min_values
             .entry
             .zip(self.max_values.entry)
+            .map(|(min, max)| Bounds { min, max })
+    }
+
+    pub(super) fn seqs(&self) -> Option<Bounds<i64>> {
+        self.min_values
+            .seq
+            .zip(self.max_values.seq)
             .map(|(min, max)| Bounds { min, max })
     }
 }

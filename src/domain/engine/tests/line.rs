@@ -161,7 +161,7 @@ pub(super) fn instant(date: &str, time: &str) -> Timestamp {
 
 /// The members of `name=value …`: numbers, `true`, `false`, `null`, `[]`, and words, which may
 /// stand in quotes.
-pub(super) fn spans(data: &str) -> Vec<MemberSpan> {
+pub(in crate::domain) fn spans(data: &str) -> Vec<MemberSpan> {
     let place = |text: &str| {
         let start = (text.as_ptr() as usize - data.as_ptr() as usize) as u32;
         TextSpan {

@@ -21,17 +21,21 @@ mod openings;
 mod overage;
 mod periods;
 mod prices;
-mod properties;
+pub(in crate::domain) mod properties;
 mod restore;
 mod shown;
 mod versions;
 
 use crate::domain::customer::Shard;
-use crate::domain::engine::{Arrival, Engine, Message, Subject};
+use crate::domain::duplicates::DuplicateFilter;
+use crate::domain::engine::{Arrival, Engine, Head, Message, Subject};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
 use crate::domain::event::{Event, Members, Reading};
 use crate::domain::price::PriceBook;
-use line::{Body, Line, Script, spans};
+use crate::domain::wallet::Wallet;
+use line::{Body, Line, Script};
+
+pub(in crate::domain) use line::spans;
 
 /// A plan of 1,000 credits that bills overage, one of 100 that blocks, and a credit a document.
 const PRICES: &str = "
@@ -52,20 +56,42 @@ impl Sink for Rows {
     }
 }
 
+fn filter(key: u64) -> DuplicateFilter {
+    DuplicateFilter::unbounded([key; 4])
+}
+
 /// An engine and the rows that it has written.
 struct Run {
     shard: Shard,
     book: PriceBook,
     engine: Engine,
     rows: Rows,
+    /// Before the first message and after each.
+    snapshots: Vec<Snapshot>,
+}
+
+/// What a checkpoint can be made of.
+struct Snapshot {
+    head: Head,
+    wallets: Vec<Wallet>,
+}
+
+impl Snapshot {
+    fn of(engine: &Engine) -> Self {
+        Self {
+            head: engine.head(),
+            wallets: engine.wallets().to_vec(),
+        }
+    }
 }
 
 impl Run {
     fn new(shard: Shard, book: PriceBook) -> Self {
-        let engine = Engine::new(shard, book.clone(), (1, 2));
+        let engine = Engine::new(shard, book.clone(), filter(1));
         Self {
             shard,
             book,
+            snapshots: vec![Snapshot::of(&engine)],
             engine,
             rows: Rows::default(),
         }
@@ -73,7 +99,26 @@ impl Run {
 
     /// The run that comes back from the first `kept` rows of this one.
     fn restored(&self, kept: usize) -> Self {
-        let mut engine = Engine::new(self.shard, self.book.clone(), (3, 4));
+        self.restored_by(Engine::new(self.shard, self.book.clone(), filter(3)), kept)
+    }
+
+    /// The run that comes back from a checkpoint and the rows after it, up to `kept`. It was
+    /// begun after message `begun`, and its wallets were taken one, two, … messages later, none
+    /// later than message `stopped`.
+    fn restored_from(&self, begun: usize, (stopped, kept): (usize, usize)) -> Self {
+        let mut engine = Engine::new(self.shard, self.book.clone(), filter(3));
+        engine.resume(self.snapshots[begun].head.clone());
+        for place in 0..self.snapshots[stopped].wallets.len() {
+            let taken = &self.snapshots[stopped.min(begun + place % 4)];
+            if let Some(wallet) = taken.wallets.get(place) {
+                engine.load(wallet.clone(), taken.head.entry);
+            }
+        }
+        self.restored_by(engine, kept)
+    }
+
+    fn restored_by(&self, mut engine: Engine, kept: usize) -> Self {
+        let begun = engine.last_entry();
         for row in &self.rows.0[..kept] {
             let mut row = *row;
             let mut found = Vec::new();
@@ -87,13 +132,18 @@ impl Run {
                 Some(Payload::Data(data)) => Members::new(data, "", &found),
                 _ => Members::NONE,
             };
-            engine.restore(&row, &data).unwrap();
+            if row.entry <= begun {
+                engine.restore_identity(&row);
+            } else {
+                engine.restore(&row, &data).unwrap();
+            }
         }
         engine.set_book(self.book.clone()).unwrap();
         let rows = Rows(self.rows.0[..kept].to_vec());
         Self {
             shard: self.shard,
             book: self.book.clone(),
+            snapshots: vec![Snapshot::of(&engine)],
             engine,
             rows,
         }
@@ -116,7 +166,7 @@ impl Run {
             seq: seq as i64 + 1,
             arrival,
         };
-        self.engine.begin(&message, &mut self.rows);
+        self.engine.begin(&message, &mut self.rows).unwrap();
         let mut ends = Vec::new();
         for (idx, line) in lines.iter().enumerate() {
             let found;
@@ -146,9 +196,11 @@ impl Run {
             };
             let raw = RawBody::of(&reading, line.text.as_bytes());
             self.engine
-                .event(&message, idx as i32, (&reading, raw), &mut self.rows);
+                .event(&message, idx as i32, (&reading, raw), &mut self.rows)
+                .unwrap();
             ends.push(self.rows.0.len());
         }
+        self.snapshots.push(Snapshot::of(&self.engine));
         ends
     }
 }
@@ -176,6 +228,15 @@ fn rows(prices: &str, text: &str) -> Vec<Entry<'static>> {
         run.message(seq, lines);
     }
     run.rows.0
+}
+
+/// The rows of a script, with the shard and the prices that they come of: for the audit.
+pub(in crate::domain) fn ledger(
+    prices: &str,
+    text: &str,
+) -> (Shard, PriceBook, Vec<Entry<'static>>) {
+    let shard = Script::read(text).shard;
+    (shard, prices::book(prices), rows(prices, text))
 }
 
 /// The script with its rows, as text.
@@ -209,7 +270,14 @@ fn play(prices: &str, script: &Script<'_>) -> String {
 /// Comes back from the rows of the first `stopped` messages, hands over the others, and finds
 /// the rows to be those of `run`, which never stopped.
 fn go_on(run: &Run, messages: &[&[Line<'_>]], (stopped, kept): (usize, usize)) {
-    let mut again = run.restored(kept);
+    go_on_with(run.restored(kept), run, messages, stopped);
+    for begun in [0, stopped / 2, stopped.saturating_sub(1), stopped] {
+        let again = run.restored_from(begun, (stopped, kept));
+        go_on_with(again, run, messages, stopped);
+    }
+}
+
+fn go_on_with(mut again: Run, run: &Run, messages: &[&[Line<'_>]], stopped: usize) {
     for (seq, lines) in messages.iter().enumerate().skip(stopped) {
         again.message(seq, lines);
     }

@@ -17,7 +17,7 @@ const CUSTOMERS: [&str; 3] = ["acme", "bob", "cloe"];
 const START: &str = "2026-01-28";
 const HOUR: i64 = MICROS_PER_HOUR;
 
-const CHANGING: &str = "
+pub(in crate::domain) const CHANGING: &str = "
     version v1 from=2026-01-01 default=starter grace_hours=24
     price docs type=usage each=docs:1
     price call type=call flat=0.5
@@ -180,6 +180,11 @@ fn text(lines: &[(i64, usize, String)]) -> String {
         .iter()
         .map(|(_, _, line)| format!("{line}\n"))
         .collect()
+}
+
+/// A random story, from a file or from a broker.
+pub(in crate::domain) fn stories() -> impl Strategy<Value = String> {
+    (steps(), any::<bool>()).prop_map(|(steps, broker)| text(&lines(&steps, broker)))
 }
 
 /// A customer's own rows, without what numbers all rows of the shard.

@@ -1,7 +1,7 @@
 //! Coming back: rows that do not follow from those before, and price folders that do not fit.
 
 use super::line::Script;
-use super::{PRICES, Run, prices};
+use super::{PRICES, Run, filter, prices};
 use crate::domain::engine::{ApplyError, Engine, RestoreError};
 use crate::domain::entry::{Entry, Kind};
 use crate::domain::event::Members;
@@ -21,7 +21,7 @@ fn restore(change: impl Fn(&mut Vec<Entry<'static>>)) -> Result<Engine, RestoreE
     let run = played("10-01 09:00 acme usage e1 docs=3");
     let mut rows = run.rows.0;
     change(&mut rows);
-    let mut engine = Engine::new(run.shard, run.book, (1, 2));
+    let mut engine = Engine::new(run.shard, run.book, filter(1));
     for row in &rows {
         engine.restore(row, &Members::NONE)?;
     }
@@ -95,7 +95,7 @@ fn a_version_that_was_overtaken_or_is_gone_is_told() {
         Ok(())
     );
     // An empty ledger takes all.
-    let mut fresh = Engine::new(run.shard, prices::book(PRICES), (1, 2));
+    let mut fresh = Engine::new(run.shard, prices::book(PRICES), filter(1));
     assert_eq!(fresh.set_book(with("version v2 from=1999-01-01")), Ok(()));
 }
 

@@ -1,6 +1,7 @@
 //! One writer: what it commits, what it is refused, what it gets back.
 
 use deltalake::kernel::DataType as DeltaType;
+use object_store::ObjectStoreExt;
 
 use super::*;
 

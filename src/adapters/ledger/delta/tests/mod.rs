@@ -20,7 +20,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::*;
-use crate::adapters::ledger::schema;
+use crate::adapters::ledger::{ShardCommit, schema};
 use crate::domain::units::{Day, Timestamp};
 
 /// 2026-11-22.

@@ -1,0 +1,131 @@
+//! Identities that are handed over when memory is full.
+//!
+//! Owns what is known of one, the tables of recent ones, and what is asked of whoever takes them
+//! over. Leaves what a copy is to the filter, and files to `adapters`.
+
+use std::collections::HashMap;
+use std::error::Error as Cause;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// What is known of an occupied identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Of the payload.
+    pub fingerprint: u32,
+    /// Microseconds since 1970; `i64::MAX` for a command, which is never forgotten.
+    pub since: i64,
+}
+
+/// The identities that no longer fit in memory.
+pub trait Older: Send {
+    /// The newest place of an identity, `None` when it has none.
+    ///
+    /// # Errors
+    ///
+    /// It can't be told; then nothing may be charged.
+    fn find(&mut self, hash: [u64; 2]) -> Result<Option<Place>, OlderFault>;
+
+    /// Takes over identities that are newer than all before.
+    ///
+    /// # Errors
+    ///
+    /// They, or some before them, can't be kept.
+    fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault>;
+
+    /// Identities that were occupied before `before`, in microseconds, need not be found again.
+    fn forget(&mut self, before: i64);
+
+    /// Keeps what it has for the next start, as far as the ledger has it too.
+    ///
+    /// # Errors
+    ///
+    /// Not all of it is kept: the next start takes longer.
+    fn close(&mut self) -> Result<(), OlderFault>;
+}
+
+/// Older identities can't be read or kept.
+#[derive(Clone, Debug, Error)]
+#[error("{text}")]
+pub struct OlderFault {
+    /// What was being done, and the way out.
+    pub text: String,
+    #[source]
+    pub source: Option<Arc<dyn Cause + Send + Sync>>,
+}
+
+/// Identities in memory.
+pub struct Recent {
+    /// By [`segment_of`], so that one after the other they are in the order of the hashes.
+    pub segments: Vec<Segment>,
+    /// Identities of entries up to this one are in here, or were handed over earlier.
+    pub last_entry: i64,
+}
+
+/// One table of many, so that growing one does not hold up the engine.
+pub type Segment = HashMap<[u64; 2], Place, BuildHasherDefault<SecondWord>>;
+
+/// How many identities stay in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Tables that they are spread over, at least one.
+    pub segments: usize,
+    /// When one of them holds so many, all are handed over.
+    pub segment_identities: usize,
+}
+
+impl Recent {
+    pub(super) fn new(room: Room) -> Self {
+        let mut segments = Vec::new();
+        segments.resize_with(room.segments.max(1), Segment::default);
+        Self {
+            segments,
+            last_entry: 0,
+        }
+    }
+
+    pub fn find(&self, hash: [u64; 2]) -> Option<Place> {
+        let segment = self.segments.get(segment_of(hash, self.segments.len()))?;
+        segment.get(&hash).copied()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| segment.len() as u64)
+            .sum()
+    }
+
+    /// Gives how many the identity's table holds then.
+    pub(super) fn insert(&mut self, hash: [u64; 2], place: Place) -> usize {
+        let at = segment_of(hash, self.segments.len());
+        let segment = &mut self.segments[at];
+        segment.insert(hash, place);
+        segment.len()
+    }
+}
+
+/// The segment, of `segments`, that a hash belongs to: by its first bits, so that every hash of
+/// one segment is below every hash of the next.
+pub fn segment_of(hash: [u64; 2], segments: usize) -> usize {
+    ((u128::from(hash[0]) * segments as u128) >> 64) as usize
+}
+
+/// The keys are hashes already; within a segment the first word's high bits are alike.
+#[derive(Default)]
+pub struct SecondWord(u64);
+
+impl Hasher for SecondWord {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(word) = bytes.last_chunk() {
+            self.0 = u64::from_ne_bytes(*word);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Whether two wallets are the same.
+//!
+//! Owns the comparison of one that came back from a checkpoint with one that all rows lead to.
+//! Leaves where they come from to the audit.
+
+use std::sync::Arc;
+
+use super::{EndedPeriod, Grant, Period, Terms, Wallet};
+use crate::domain::units::Credits;
+
+impl Wallet {
+    /// Whether both say the same, but for grants that ended with nothing left in them: no row tells
+    /// of their end.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let terms = |terms: &Terms| (Arc::clone(&terms.version), terms.plan.id.clone());
+        let current = |of: &Self| {
+            let Period {
+                start,
+                end,
+                pool,
+                remaining,
+                consumed,
+                overage,
+                ..
+            } = of.current;
+            let amounts = (pool, remaining, consumed, overage);
+            (start, end, amounts, terms(&of.current.terms))
+        };
+        let left = |remaining: Credits| remaining != Credits::ZERO;
+        let ended = |of: &Self| -> Vec<_> {
+            let ended = of.ended.iter().filter(|ended| left(ended.remaining));
+            let parts = |x: &EndedPeriod| (x.start, x.end, x.closes_at, x.remaining);
+            ended.map(|x| (parts(x), terms(&x.terms))).collect()
+        };
+        let grants = |of: &Self| -> Vec<_> {
+            let grants = of.grants.iter().filter(|grant| left(grant.remaining));
+            let parts = |x: &Grant| (Arc::clone(&x.id), x.order.clone(), x.remaining);
+            grants.map(parts).collect()
+        };
+        let rest = |of: &Self| (of.anchor, of.opened, of.reached, of.blocked);
+        rest(self) == rest(other)
+            && self.customer == other.customer
+            && self.daily_use == other.daily_use
+            && current(self) == current(other)
+            && ended(self) == ended(other)
+            && grants(self) == grants(other)
+    }
+}
