@@ -132,7 +132,6 @@ impl DataFolder {
     pub fn prices(&self) -> Result<PriceFolder, DataError> {
         Ok(PriceFolder {
             store: data_store(&self.url)?,
-            local: self.local.clone(),
             shown: self.shown(),
         })
     }

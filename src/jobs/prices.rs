@@ -5,9 +5,7 @@
 //! Invariant: a version in the data folder never changes, and none is put there that should have
 //! priced usage already.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use object_store::path::Path as StorePath;
@@ -58,12 +56,6 @@ pub enum PricesError {
         #[source]
         source: object_store::Error,
     },
-    #[error("could not sync the price files in {}", .path.display())]
-    Sync {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// What publishing did, by version.
@@ -92,8 +84,6 @@ pub fn load_folder(folder: &Path) -> Result<PriceBook, PricesError> {
 pub struct PriceFolder {
     /// Its paths begin at the data folder.
     pub store: Arc<dyn ObjectStore>,
-    /// The data folder, when it is on a local disk.
-    pub local: Option<PathBuf>,
     /// The data folder as people write it.
     pub shown: String,
 }
@@ -179,16 +169,6 @@ impl PriceFolder {
             }
             Err(error) => return Err(failed(error)),
         }
-        if let Some(local) = &self.local {
-            let folder = local.join(FOLDER);
-            let synced = [folder.join(name), folder, local.clone()]
-                .iter()
-                .try_for_each(|path| File::open(path)?.sync_all());
-            synced.map_err(|source| PricesError::Sync {
-                path: local.clone(),
-                source,
-            })?;
-        }
         Ok(())
     }
 }
@@ -236,7 +216,6 @@ mod tests {
         );
         let to = PriceFolder {
             store: Arc::new(LocalFileSystem::new_with_prefix(to.path()).expect("a store")),
-            local: Some(to.path().to_owned()),
             shown: "data".to_owned(),
         };
         let put = |name: &str, text: &str| {

@@ -22,7 +22,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use uuid::Uuid;
 
 use super::columns::{Columns, batch_schema};
-use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder};
+use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder, sync_folder};
 use crate::domain::units::{Day, Timestamp};
 
 /// Rows of a row group: what a reader skips or reads at once, and what the writer holds.
@@ -74,9 +74,8 @@ impl FileWriter {
             path: path.clone(),
             source,
         };
-        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+        if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(io)?;
-            sync_folder(table).map_err(io)?;
         }
         let file = BufWriter::new(File::create_new(&path).map_err(io)?);
         let options = ArrowWriterOptions::new()
@@ -152,7 +151,8 @@ impl FileWriter {
             .map_err(|error| io(error.into_error()))?;
         file.sync_all().map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
-        if let Some(folder) = path.parent() {
+        // The day's folder, and the table's: whoever made the day's may not have come to it.
+        for folder in path.ancestors().skip(1).take(2) {
             sync_folder(folder).map_err(io)?;
         }
         Ok(NewFile {
@@ -163,10 +163,6 @@ impl FileWriter {
             stats,
         })
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// How each column is stored. Numbers that grow or repeat are small as deltas without

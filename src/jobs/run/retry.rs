@@ -29,7 +29,7 @@ pub(super) fn may_pass(error: &RunError) -> bool {
     while let Some(cause) = causes {
         // The last one that can be told apart decides: it is nearest to what happened.
         if let Some(cause) = cause.downcast_ref::<io::Error>() {
-            passes = io_may_pass(cause.kind()).unwrap_or(passes);
+            passes = io_may_pass(cause).unwrap_or(passes);
         } else if let Some(cause) = cause.downcast_ref::<object_store::Error>() {
             passes = matches!(cause, object_store::Error::Generic { .. });
         } else if let Some(ledger::Error::Busy { .. }) = cause.downcast_ref::<ledger::Error>() {
@@ -40,9 +40,12 @@ pub(super) fn may_pass(error: &RunError) -> bool {
     passes
 }
 
-/// `None` for a kind that says too little.
-fn io_may_pass(kind: ErrorKind) -> Option<bool> {
-    match kind {
+/// `None` for an error that says too little.
+fn io_may_pass(error: &io::Error) -> Option<bool> {
+    /// The device has lost what it was given.
+    const EIO: i32 = 5;
+    match error.kind() {
+        _ if error.raw_os_error() == Some(EIO) => Some(false),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ResourceBusy => Some(true),
         ErrorKind::TimedOut | ErrorKind::Interrupted | ErrorKind::BrokenPipe => Some(true),
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Some(true),

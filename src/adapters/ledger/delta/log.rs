@@ -1,7 +1,7 @@
 //! The table's Delta log, entry by entry.
 //!
 //! Owns the actions of a commit, and reading an entry's. Leaves when to commit, and what an unclear
-//! answer means, to `ledger::commit`, fsync to `durable`.
+//! answer means, to `ledger::commit`, fsync to `disk`.
 //!
 //! Invariant: an entry is put only if there is none of its version. deltalake's own commit loop
 //! would do too, but loads a snapshot each time, and that takes longer with every file of the

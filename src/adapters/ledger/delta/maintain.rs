@@ -18,7 +18,7 @@ use deltalake::{DeltaTable, DeltaTableError};
 use uuid::Uuid;
 
 use super::log::{add, now_millis};
-use super::{Error, Ledger, LedgerFile, NewFile, durable};
+use super::{Error, Ledger, LedgerFile, NewFile};
 
 /// A file that holds fewer rows is merged with others of its day and shard.
 const MERGED_ROWS: u64 = 4 << 20;
@@ -69,8 +69,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`Error::Delta`] when the log cannot be written, [`Error::Sync`] when the change may not
-    /// survive a power loss.
+    /// [`Error::Delta`] when the log cannot be written.
     pub async fn replace(&mut self, merge: &Merge, merged: &NewFile) -> Result<bool, Error> {
         loop {
             self.refresh().await?;
@@ -93,9 +92,6 @@ impl Ledger {
             match put.map_err(DeltaTableError::from) {
                 Ok(()) => {
                     self.refresh().await?;
-                    if let Some(log) = &self.log_folder {
-                        durable::sync_entries(log, version..=version).await?;
-                    }
                     return Ok(true);
                 }
                 // A worker was faster.

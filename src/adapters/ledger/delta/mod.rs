@@ -2,7 +2,7 @@
 //!
 //! Owns opening and creating it, its files and its checkpoint. Leaves fences, positions and what
 //! is known of the log to `ledger::commit`, the log's entries to `log`, statistics to `stats`,
-//! fsync to `durable`, buckets to `s3`, `bucket` and `upload`, and the Parquet files to the
+//! fsync to `disk`, buckets to `s3`, `bucket` and `upload`, and the Parquet files to the
 //! encoder.
 //!
 //! Invariant: what is known is one version of the log, which only `refresh` and `commit` move, and
@@ -10,7 +10,7 @@
 //! with every file of the table; the snapshot catches up when its files are asked for.
 
 mod bucket;
-mod durable;
+mod disk;
 mod log;
 mod maintain;
 mod open;
@@ -20,7 +20,7 @@ mod stats;
 mod tests;
 mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 pub use bucket::Trouble;
+pub(super) use disk::sync_folder;
 pub use maintain::Merge;
 pub(super) use open::table_at;
 pub use open::{data_store, data_url, reach};
@@ -51,8 +52,6 @@ pub struct Ledger {
     shard_count: u32,
     /// The log's folder, when it is on a local disk.
     log_folder: Option<PathBuf>,
-    /// The log entries up to this version are on the disk; unknown until the first commit.
-    durable: Option<u64>,
 }
 
 /// Why the ledger could not be opened, read or committed to.
@@ -107,7 +106,7 @@ pub enum Error {
         #[source]
         source: object_store::Error,
     },
-    /// Committed, but perhaps not on the disk: nothing may rely on it.
+    /// What was written may not survive a power loss: nothing may rely on it.
     #[error("could not sync {}", .folder.display())]
     Sync {
         folder: PathBuf,
@@ -188,7 +187,7 @@ impl Ledger {
     /// As [`KnownLog::commit`].
     pub async fn commit(&mut self, commit: &Commit) -> Result<(), Error> {
         self.known.commit(commit).await?;
-        self.make_durable().await
+        self.sync_log()
     }
 
     /// The data files, in no order. A shard's rows above entry E are in those that may hold a
@@ -257,35 +256,16 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`Error::Delta`] when it cannot be written, [`Error::Sync`] when it may not be on the disk.
+    /// [`Error::Delta`] when it cannot be written.
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
         self.catch_up().await?;
-        checkpoints::create_checkpoint(&self.known.log.table, None).await?;
-        match &self.log_folder {
-            Some(log) => durable::sync_checkpoint(log, self.known.version()).await,
-            None => Ok(()),
-        }
+        Ok(checkpoints::create_checkpoint(&self.known.log.table, None).await?)
     }
 
-    /// Syncs what was committed since the last time, others' commits too: ours stands upon them,
-    /// and their writers may not have come to it.
-    async fn make_durable(&mut self) -> Result<(), Error> {
-        let Some(log) = &self.log_folder else {
-            return Ok(());
-        };
-        let first = match self.durable {
-            Some(version) => version + 1,
-            None => self
-                .known
-                .log
-                .checkpoint()
-                .await?
-                .map_or(0, |version| version + 1),
-        };
-        let newest = self.known.version();
-        durable::sync_entries(log, first..=newest).await?;
-        self.durable = Some(newest);
-        Ok(())
+    /// Puts the names of all log entries on the disk: those that others put there, on which ours
+    /// stands, and ours when its own answer was lost.
+    fn sync_log(&self) -> Result<(), Error> {
+        self.log_folder.as_deref().map_or(Ok(()), sync)
     }
 
     async fn catch_up(&mut self) -> Result<(), Error> {
@@ -297,6 +277,13 @@ impl Ledger {
             .update_incremental(Some(version))
             .await?)
     }
+}
+
+fn sync(folder: &Path) -> Result<(), Error> {
+    sync_folder(folder).map_err(|source| Error::Sync {
+        folder: folder.to_owned(),
+        source,
+    })
 }
 
 fn ledger_file(file: &LogicalFileView) -> LedgerFile {

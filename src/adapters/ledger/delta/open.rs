@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::super::commit::KnownLog;
 use super::super::schema;
 use super::log::DeltaLog;
-use super::{Error, Ledger, bucket, durable, s3};
+use super::{Error, Ledger, bucket, disk, s3, sync};
 
 /// The table's folder below the data folder.
 const TABLE: &str = "ledger";
@@ -98,10 +98,8 @@ impl Ledger {
             });
         }
         match &ledger.log_folder {
-            Some(log) => {
-                durable::sync_entries(log, 0..=0).await?;
-                durable::sync_new_folders(log).await?;
-            }
+            // Whoever made them may not have come to it: the log's, the table's, the data folder's.
+            Some(log) => log.ancestors().take(4).try_for_each(sync)?,
             None => ledger.check_conditional_put().await?,
         }
         Ok(ledger)
@@ -134,7 +132,6 @@ impl Ledger {
             known: KnownLog::new(DeltaLog { table }, version),
             shard_count,
             log_folder,
-            durable: None,
         })
     }
 }
@@ -205,9 +202,8 @@ pub(crate) fn table_at(data: &Url, name: &str) -> Result<DeltaTable, Error> {
 }
 
 fn build(url: Url) -> Result<DeltaTable, Error> {
-    if url.scheme() == s3::SCHEME {
-        s3::register();
-    }
+    s3::register();
+    disk::register();
     match DeltaTableBuilder::from_url(url.clone())?.build() {
         Err(DeltaTableError::ObjectStore { source }) if url.scheme() == s3::SCHEME => {
             Err(bucket::unset(&url, source))

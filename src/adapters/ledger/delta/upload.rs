@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use super::disk::is_lasting;
 use super::{Error, Ledger, NewFile};
 
 /// Bytes of a piece: the least that a bucket takes, so that a piece is sent in time.
@@ -127,16 +128,13 @@ pub(super) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
 
     let mut causes = Some(error);
     while let Some(cause) = causes {
-        if let Some(cause) = cause.downcast_ref::<Store>() {
-            let denied = matches!(
-                cause,
-                Store::PermissionDenied { .. } | Store::Unauthenticated { .. }
-            );
-            return denied
-                || matches!(
-                    cause,
-                    Store::NotImplemented { .. } | Store::NotSupported { .. }
-                );
+        match cause.downcast_ref::<Store>() {
+            Some(Store::PermissionDenied { .. } | Store::Unauthenticated { .. }) => return true,
+            Some(Store::NotImplemented { .. } | Store::NotSupported { .. }) => return true,
+            _ => {}
+        }
+        if cause.downcast_ref::<io::Error>().is_some_and(is_lasting) {
+            return true;
         }
         causes = cause.source();
     }
