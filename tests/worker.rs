@@ -14,12 +14,16 @@ mod deployed;
 mod input;
 #[path = "worker/kills.rs"]
 mod kills;
+#[path = "worker/load.rs"]
+mod load;
 #[path = "worker/messages.rs"]
 mod messages;
 #[path = "worker/prices.rs"]
 mod prices;
 #[path = "worker/process.rs"]
 mod process;
+#[path = "worker/rounds.rs"]
+mod rounds;
 #[path = "worker/same_sums.rs"]
 mod same_sums;
 #[path = "worker/stopping.rs"]

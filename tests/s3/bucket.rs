@@ -29,6 +29,8 @@ const DAY_MICROS: i64 = 86_400_000_000;
 pub(crate) struct Bucket {
     /// Input files, prices, the cache; and the local folder `data` to compare with.
     pub(crate) place: Place,
+    /// The data folder's path in the bucket.
+    folder: String,
     environment: BTreeMap<&'static str, String>,
     started: AtomicUsize,
 }
@@ -42,7 +44,7 @@ impl Bucket {
     /// A folder in `bucket` of a server that is reached by `port`.
     pub(crate) fn at(server: &S3Server, port: u16, bucket: &str) -> Self {
         server.make_bucket(bucket);
-        let folder = uuid::Uuid::new_v4();
+        let folder = uuid::Uuid::new_v4().to_string();
         let environment = [
             ("PURSER_DATA", format!("s3://{bucket}/{folder}")),
             ("AWS_ACCESS_KEY_ID", "key".to_owned()),
@@ -53,6 +55,7 @@ impl Bucket {
         ];
         Self {
             place: Place::new(),
+            folder,
             environment: environment.into(),
             started: AtomicUsize::new(0),
         }
@@ -66,6 +69,11 @@ impl Bucket {
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let set = self.environment.iter();
         set.map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Where the ledger's log has the entry of a version.
+    pub(crate) fn log_entry(&self, version: u64) -> String {
+        format!("{}/ledger/_delta_log/{version:020}.json", self.folder)
     }
 
     /// The cache folder.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use purser::domain::units::Timestamp;
 
-use crate::bucket::{Bucket, Dice, assert_same_rows, event, events, rounds};
+use crate::bucket::{BUCKET, Bucket, Dice, assert_same_rows, event, events, rounds};
 use crate::process::{Process, poll};
 use crate::purser::ALL_ROWS;
 use crate::support::nats::NatsServer;
@@ -14,25 +14,35 @@ use crate::support::s3::S3Server;
 /// What a replay or a worker that gives up says.
 const SAID: [&str; 3] = ["can't use s3://", "could not upload", "could not commit"];
 
+/// Days of the replayed file, each a commit.
+const DAYS: usize = 60;
+
 #[test]
 fn a_server_killed_while_a_replay_commits_loses_and_repeats_nothing() {
     let mut dice = Dice::new();
     let mut server = S3Server::start();
-    let file = events(60, 20);
+    let file = events(DAYS, 20);
     let (mut by_itself, mut again) = (0, 0);
     for _ in 0..rounds(3) {
         let bucket = Bucket::on(&server);
         bucket.place.write("events.ndjson", &file);
         bucket.place.replay("events.ndjson");
         let mut replay = bucket.start(&["replay", "--prices", "prices", "events.ndjson"]);
-        // Within what a replay takes, from the making of the ledger on.
-        sleep(dice.millis(100, 2_500));
-        let was_running = replay.is_running();
+        // From the making of the ledger on, with commits still to come.
+        let entry = bucket.log_entry(dice.throw(DAYS as u64 / 2));
+        while !server.has(BUCKET, &entry) {
+            assert!(
+                replay.is_running(),
+                "ended without {entry}: {}",
+                replay.log()
+            );
+            sleep(Duration::from_millis(1));
+        }
+        sleep(dice.millis(0, 50));
         server.kill9();
         sleep(dice.millis(0, 1_500));
         server.start_again();
         let mut ended = replay.wait();
-        assert!(was_running, "the kill came too late: {ended:?}");
         while ended.code != Some(0) {
             assert_eq!(ended.code, Some(2), "{ended:?}");
             assert!(

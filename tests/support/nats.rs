@@ -72,12 +72,22 @@ impl NatsServer {
         }
     }
 
+    /// Sends a signal such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("the server runs");
+        let id = child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(sent.expect("run kill").success(), "kill -{name} {id}");
+    }
+
     /// Asks the server to stop, and waits until it has.
     pub(crate) fn stop(&mut self) {
+        if self.child.is_some() {
+            self.signal("TERM");
+        }
         if let Some(mut child) = self.child.take() {
-            let id = child.id().to_string();
-            let asked = Command::new("kill").args(["-TERM", &id]).status();
-            assert!(asked.expect("run kill").success(), "kill -TERM {id}");
             child.wait().expect("wait for the stopped server");
         }
     }

@@ -100,6 +100,11 @@ impl S3Server {
         assert!(self.makes(name), "make bucket {name}: {}", self.log());
     }
 
+    /// Whether an object is there.
+    pub(crate) fn has(&self, bucket: &str, path: &str) -> bool {
+        ask(self.ports.filer, &format!("HEAD /buckets/{bucket}/{path}")) == Some(200)
+    }
+
     /// Kills the server without warning.
     pub(crate) fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {

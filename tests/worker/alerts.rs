@@ -1,34 +1,11 @@
 //! Alerts: one message for each row, at once, and before the commit.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::input::documents;
 use crate::process::poll;
-use crate::support::records;
+use crate::sums::assert_one_message_an_alert;
 use crate::world::{World, log_entries};
-
-/// Holds that stream `ALERTS` has exactly one message for each alert row of the ledger.
-pub(crate) fn assert_one_message_an_alert(world: &World, data: &str) {
-    let rows = "SELECT customer, reason, event_id FROM ledger WHERE kind = 'alert'";
-    let mut expected = BTreeMap::new();
-    for row in records(&world.csv(data, rows)) {
-        *expected.entry(row).or_insert(0) += 1;
-    }
-    let mut found = BTreeMap::new();
-    for (_, subject, body) in world.alerts() {
-        let text = |value: &Value| value.as_str().expect("a string").to_owned();
-        let (customer, id) = (text(&body["subject"]), text(&body["id"]));
-        assert_eq!(subject, format!("alerts.{customer}.used.{id}"));
-        let reason = format!("used {}", body["data"]["threshold"]);
-        *found
-            .entry(vec![customer, reason, text(&body["data"]["event_id"])])
-            .or_insert(0) += 1;
-    }
-    assert_eq!(expected, found, "alert rows, and messages in ALERTS");
-    assert!(!expected.is_empty(), "no alert at all");
-}
 
 #[test]
 fn a_crossing_is_told_within_a_second_and_before_its_commit() {

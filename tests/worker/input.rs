@@ -105,7 +105,7 @@ pub(crate) fn event(customer: &str, id: &str, event_type: &str, data: &str) -> S
 }
 
 /// The event with a time.
-fn timed(event: &str, at: Timestamp) -> String {
+pub(crate) fn timed(event: &str, at: Timestamp) -> String {
     event.replacen(
         "\"data\"",
         &format!("\"time\":\"{}\",\"data\"", text(at)),

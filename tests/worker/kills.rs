@@ -4,10 +4,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::alerts::assert_one_message_an_alert;
 use crate::input::{Random, file, mixed_lines, plain_lines, seed};
 use crate::process::{LOOK, Process};
-use crate::sums::{assert_same, assert_whole, sums, unordered_sums};
+use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums, unordered_sums};
 use crate::world::{World, files_below, log_entries};
 
 /// A kill comes after this time at the latest, whatever it waits for.

@@ -1,8 +1,7 @@
 //! A file through the broker, single or in batches, adds up as the file replayed.
 
-use crate::alerts::assert_one_message_an_alert;
 use crate::input::{file, mixed_lines, seed};
-use crate::sums::{assert_same, assert_whole, sums};
+use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums};
 use crate::world::World;
 
 const LINES: usize = 20_000;

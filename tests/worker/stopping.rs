@@ -3,10 +3,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::alerts::assert_one_message_an_alert;
 use crate::input::{Random, documents, file, mixed_lines, seed};
 use crate::process::poll;
-use crate::sums::{assert_same, assert_whole, sums};
+use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums};
 use crate::world::{World, position};
 
 #[test]

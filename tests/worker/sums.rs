@@ -1,5 +1,10 @@
 //! What a ledger must hold: sums to compare two ledgers by, and what is true of every ledger.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::records;
 use crate::world::World;
 
 /// Sums by all that does not depend on how and when the events came. Usage of the last hour may be
@@ -80,4 +85,25 @@ pub(crate) fn assert_whole(world: &World, data: &str, last_seq: i64) {
     let verified = verified.expect("a run of purser verify");
     let told = String::from_utf8_lossy(&verified.stdout);
     assert_eq!(verified.status.code(), Some(0), "{told}");
+}
+
+/// Holds that stream `ALERTS` has exactly one message for each alert row of the ledger.
+pub(crate) fn assert_one_message_an_alert(world: &World, data: &str) {
+    let rows = "SELECT customer, reason, event_id FROM ledger WHERE kind = 'alert'";
+    let mut expected = BTreeMap::new();
+    for row in records(&world.csv(data, rows)) {
+        *expected.entry(row).or_insert(0) += 1;
+    }
+    let mut found = BTreeMap::new();
+    for (_, subject, body) in world.alerts() {
+        let text = |value: &Value| value.as_str().expect("a string").to_owned();
+        let (customer, id) = (text(&body["subject"]), text(&body["id"]));
+        assert_eq!(subject, format!("alerts.{customer}.used.{id}"));
+        let reason = format!("used {}", body["data"]["threshold"]);
+        *found
+            .entry(vec![customer, reason, text(&body["data"]["event_id"])])
+            .or_insert(0) += 1;
+    }
+    assert_eq!(expected, found, "alert rows, and messages in ALERTS");
+    assert!(!expected.is_empty(), "no alert at all");
 }
