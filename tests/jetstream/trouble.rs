@@ -89,12 +89,7 @@ async fn messages_that_are_gone_are_an_error_before_and_while_reading() {
     assert_eq!(attach(Some(&known), &facts), Attach::Start { next: 5 });
     let mut receiver = Receiver::new(connection.clone(), stream.clone(), 5);
     assert_eq!(read(&mut receiver, 2).await.len(), 2);
-    let fault = loop {
-        match receiver.next_batch(Duration::from_millis(100)).await {
-            Ok(messages) => assert!(messages.is_empty(), "read on behind a hole"),
-            Err(fault) => break fault,
-        }
-    };
+    let fault = next_fault(&mut receiver).await;
     assert!(
         matches!(fault, NatsError::Refused(Refusal::Hole { seq: 7, .. })),
         "{fault:?}"
@@ -116,14 +111,52 @@ async fn messages_that_are_gone_are_an_error_before_and_while_reading() {
         ),
         "{refusal:?}"
     );
-    let fault = receiver
-        .next_batch(Duration::from_secs(5))
-        .await
-        .unwrap_err();
+    let fault = next_fault(&mut receiver).await;
     assert!(
         matches!(fault, NatsError::Refused(Refusal::Lost { .. })),
         "{fault:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_rolled_back_while_nobody_looked_is_an_error_also_when_it_has_grown_again() {
+    let mut server = NatsServer::start();
+    let connection = connect(&server).await;
+    let stream = usage_stream(&connection).await;
+    publish_all(&connection, 1..7, 20).await;
+    server.stop();
+    server.save();
+    server.start_again();
+    publish_all(&connection, 7..11, 20).await;
+    let mut receiver = Receiver::new(connection.clone(), stream, 1);
+    read(&mut receiver, 10).await;
+    server.stop();
+    server.restore();
+    server.start_again();
+    let fault = next_fault(&mut receiver).await;
+    assert!(
+        matches!(
+            fault,
+            NatsError::Refused(Refusal::RolledBack { last: 6, .. })
+        ),
+        "{fault:?}"
+    );
+    publish_all(&connection, 21..30, 20).await;
+    let fault = next_fault(&mut receiver).await;
+    assert!(
+        matches!(fault, NatsError::Refused(Refusal::Replaced { seq: 10, .. })),
+        "{fault:?}"
+    );
+}
+
+/// The error that comes instead of messages.
+async fn next_fault(receiver: &mut Receiver) -> NatsError {
+    loop {
+        match receiver.next_batch(Duration::from_millis(100)).await {
+            Ok(messages) => assert!(messages.is_empty(), "read on behind what is gone"),
+            Err(fault) => return fault,
+        }
+    }
 }
 
 /// 20,000 messages of 25 KB are 500 MB; unbounded pulls made the broker cut the client off.

@@ -102,6 +102,25 @@ impl NatsServer {
         );
     }
 
+    /// Keeps what is stored now; the server must be stopped.
+    pub(crate) fn save(&self) {
+        assert!(self.child.is_none(), "the server runs");
+        copy(
+            &self.folder.path().join("store"),
+            &self.folder.path().join("saved"),
+        );
+    }
+
+    /// Goes back to what was kept; the server must be stopped.
+    pub(crate) fn restore(&self) {
+        assert!(self.child.is_none(), "the server runs");
+        fs::remove_dir_all(self.folder.path().join("store")).expect("remove what is stored");
+        copy(
+            &self.folder.path().join("saved"),
+            &self.folder.path().join("store"),
+        );
+    }
+
     /// What the server has written.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -157,6 +176,19 @@ impl Drop for NatsServer {
             // Nothing to be done in a drop; the process ends with the machine at the latest.
             drop(child.kill());
             drop(child.wait());
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("make a folder");
+    for entry in fs::read_dir(from).expect("list a folder") {
+        let path = entry.expect("list a folder").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copy a file");
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::{self, Context};
+use async_nats::{ConnectOptions, HeaderMap};
 
 /// Between two lines, until there is hurry.
 const PACE: Duration = Duration::from_millis(1);
@@ -49,7 +49,9 @@ impl Load {
 }
 
 async fn send(url: &str, until: i64, lines: Vec<Vec<u8>>, hurry: &AtomicBool) {
-    let client = async_nats::connect(url).await.expect("connect");
+    // The broker may be away when it begins.
+    let client = ConnectOptions::new().retry_on_initial_connect();
+    let client = client.connect(url).await.expect("an address");
     let jetstream = jetstream::new(client);
     let first = until - lines.len() as i64;
     for (line, number) in lines.into_iter().zip(first..) {

@@ -1,12 +1,8 @@
 //! A stream that is not the one that the ledger has read is refused.
 
-use std::fs;
-use std::path::Path;
-
 use crate::input::documents;
 use crate::process::{Ended, poll};
 use crate::sums::assert_whole;
-use crate::support::nats::NatsServer;
 use crate::world::World;
 
 fn lines(from: u64, until: u64) -> Vec<String> {
@@ -143,20 +139,16 @@ fn messages_that_were_purged_unread_are_missed() {
 
 #[test]
 fn a_stream_rolled_back_is_refused_also_when_it_has_grown_again() {
-    let store = tempfile::tempdir().expect("a folder for the streams");
-    let (now, then) = (store.path().join("now"), store.path().join("then"));
-    let more = format!("jetstream {{ store_dir: \"{}\" }}", now.display());
-    let mut world = World::with(NatsServer::start_with(&more));
+    let mut world = World::new();
     world.publish_lines("a.ndjson", &lines(0, 6));
     world.work_until("data", 6, &[]);
     world.server.stop();
-    copy(&now, &then);
+    world.server.save();
     world.server.start_again();
     world.publish_lines("b.ndjson", &lines(6, 10));
     world.work_until("data", 10, &[]);
     world.server.stop();
-    fs::remove_dir_all(&now).expect("remove the streams");
-    copy(&then, &now);
+    world.server.restore();
     world.server.start_again();
     refused(&world, &["up to 10", "ends at 6", &source(&world)]);
     // The numbers 7 to 12 are other messages now.
@@ -168,15 +160,23 @@ fn a_stream_rolled_back_is_refused_also_when_it_has_grown_again() {
     assert_whole(&world, "data", 10);
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("make a folder");
-    for entry in fs::read_dir(from).expect("list a folder") {
-        let path = entry.expect("list a folder").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("copy a file");
-        }
+#[test]
+fn a_stream_rolled_back_under_a_worker_stops_it() {
+    let mut world = World::new();
+    world.publish_lines("a.ndjson", &lines(0, 6));
+    world.server.stop();
+    world.server.save();
+    world.server.start_again();
+    let mut worker = world.worker("data", &[]);
+    world.publish_lines("b.ndjson", &lines(6, 10));
+    world.wait_for_position("data", 10, &mut worker);
+    world.server.stop();
+    world.server.restore();
+    world.server.start_again();
+    let ended = worker.wait();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    for words in ["up to 10", "ends at 6", "--new-source"] {
+        assert!(ended.log.contains(words), "{ended:?}");
     }
+    assert_whole(&world, "data", 10);
 }

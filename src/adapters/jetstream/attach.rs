@@ -62,6 +62,12 @@ pub enum Refusal {
     },
 
     #[error(
+        "message {seq} of {source_name} is not the one that was read: the stream has lost its end \
+         and has grown again; restore the stream, or make it again and start once with --new-source"
+    )]
+    Replaced { source_name: String, seq: u64 },
+
+    #[error(
         "message {seq} of {source_name} was deleted: the ledger has read up to {}, the stream \
          holds {first} to {last} without it; restore the stream from a backup, or start once with \
          --new-source to accept the loss", seq - 1
@@ -198,7 +204,7 @@ mod tests {
                 Attach::Refuse(Refusal::Lost { .. }) => "lost".to_owned(),
                 Attach::Refuse(Refusal::RolledBack { .. }) => "rolled-back".to_owned(),
                 Attach::Refuse(Refusal::OtherStream { .. }) => "other".to_owned(),
-                Attach::Refuse(Refusal::Hole { .. }) => "hole".to_owned(),
+                Attach::Refuse(found_while_reading) => found_while_reading.to_string(),
             };
             assert_eq!(answer, wanted, "{line}");
         }

@@ -48,6 +48,8 @@ pub struct Receiver {
     next: u64,
     live: Option<Live>,
     batch: Vec<Message>,
+    /// The last message handed on.
+    last: Option<Message>,
     pending: u64,
     retry_at: Instant,
     pause: Duration,
@@ -80,6 +82,7 @@ impl Receiver {
             next: next.max(1),
             live: None,
             batch: Vec::new(),
+            last: None,
             pending: 0,
             retry_at: Instant::now(),
             pause: PAUSE_MIN,
@@ -137,11 +140,11 @@ impl Receiver {
                 }
             };
             match outcome {
-                Gathered::Batch | Gathered::Nothing => return Ok(std::mem::take(&mut self.batch)),
+                Gathered::Batch | Gathered::Nothing => return Ok(self.take_batch()),
                 Gathered::Broken(cause) => self.replace(&cause),
             }
             if !self.batch.is_empty() {
-                return Ok(std::mem::take(&mut self.batch));
+                return Ok(self.take_batch());
             }
         }
     }
@@ -151,6 +154,13 @@ impl Receiver {
         if let Some(live) = self.live {
             live.pulls.close().await;
         }
+    }
+
+    fn take_batch(&mut self) -> Vec<Message> {
+        if let Some(last) = self.batch.last() {
+            self.last = Some(last.clone());
+        }
+        std::mem::take(&mut self.batch)
     }
 
     fn replace(&mut self, cause: &str) {
@@ -173,6 +183,7 @@ impl Receiver {
         if let Attach::Refuse(refusal) = attach(Some(&known), &facts) {
             return Err(refusal.into());
         }
+        self.check_last(&facts).await?;
         if self.next <= facts.last_seq {
             if self.fruitless >= FRUITLESS_MAX {
                 return self.fetch_singly(&facts).await;
@@ -189,6 +200,31 @@ impl Receiver {
             connects,
         });
         Ok(())
+    }
+
+    /// A stream that was rolled back while nobody looked, and has grown again, has another message
+    /// where the last one was.
+    async fn check_last(&self, facts: &Facts) -> Result<(), NatsError> {
+        let Some(last) = self
+            .last
+            .as_ref()
+            .filter(|last| last.seq >= facts.first_seq)
+        else {
+            return Ok(());
+        };
+        let found = self
+            .connection
+            .message_at(&self.stream.name, last.seq)
+            .await?;
+        let is_same = |found: &Message| {
+            (found.received_at, &found.payload) == (last.received_at, &last.payload)
+        };
+        // One that was deleted since can't be compared, and was read.
+        if found.as_ref().is_none_or(is_same) {
+            return Ok(());
+        }
+        let (source_name, seq) = (self.stream.source(), last.seq);
+        Err(Refusal::Replaced { source_name, seq }.into())
     }
 
     async fn fetch_singly(&mut self, facts: &Facts) -> Result<(), NatsError> {
