@@ -11,6 +11,8 @@ mod broken;
 mod broken_lines;
 #[path = "cli/checkpoints.rs"]
 mod checkpoints;
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "cli/killed.rs"]
 mod killed;
 #[path = "cli/maintained.rs"]

@@ -3,6 +3,7 @@
 //! Owns making bytes (`mutant`) and holding what is read against plain readers of the tests' own
 //! (`json`, `event`). `FUZZ_SECONDS=600 cargo test --release --test fuzz` goes on for so long with
 //! each target; what fails is printed at its smallest, and belongs into the rows of `seeds`.
+#![allow(clippy::print_stderr, reason = "how much was tried must be told")]
 
 #[path = "fuzz/event.rs"]
 mod event;
@@ -54,7 +55,7 @@ fn fuzz<S: Strategy>(strategy: &S, target: impl Fn(S::Value) -> Result<(), TestC
             break;
         }
     }
-    println!("{cases} cases");
+    eprintln!("{cases} cases");
 }
 
 #[test]

@@ -11,7 +11,7 @@
 mod checks;
 #[path = "simulation/clean.rs"]
 mod clean;
-#[path = "simulation/dice.rs"]
+#[path = "support/dice.rs"]
 mod dice;
 #[path = "simulation/engine.rs"]
 mod engine;

@@ -17,6 +17,7 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
 pub use older::{Older, OlderFault, Place, Recent, Room, Segment, segment_of};
 
+use super::entry::Mark;
 use super::units::Timestamp;
 
 /// Tables of a filter that keeps everything in memory.
@@ -168,27 +169,27 @@ impl DuplicateFilter {
         self.is_full |= count >= self.room.segment_identities;
     }
 
-    /// Hands recent identities over when they have filled their memory. `last_entry` is the
-    /// newest ledger entry whose identity is here.
+    /// Hands recent identities over when they have filled their memory. `last` is the newest row
+    /// of the ledger whose identity is here.
     ///
     /// # Errors
     ///
     /// They can't be kept.
-    pub fn make_room(&mut self, last_entry: i64) -> Result<(), OlderFault> {
+    pub fn make_room(&mut self, last: Mark) -> Result<(), OlderFault> {
         if self.is_full {
-            self.hand_over(last_entry)?;
+            self.hand_over(last)?;
         }
         Ok(())
     }
 
-    /// Ends with all identities handed over, as of `last_entry`.
+    /// Ends with all identities handed over, as of `last`.
     ///
     /// # Errors
     ///
     /// Not all are kept: the next start takes longer.
-    pub fn close(mut self, last_entry: i64) -> Result<(), OlderFault> {
-        if self.recent.count() > 0 || last_entry > self.covered_entry {
-            self.hand_over(last_entry)?;
+    pub fn close(mut self, last: Mark) -> Result<(), OlderFault> {
+        if self.recent.count() > 0 || last.entry > self.covered_entry {
+            self.hand_over(last)?;
         }
         self.older.as_mut().map_or(Ok(()), |older| older.close())
     }
@@ -198,21 +199,22 @@ impl DuplicateFilter {
         self.covered_entry
     }
 
-    fn hand_over(&mut self, last_entry: i64) -> Result<(), OlderFault> {
+    fn hand_over(&mut self, last: Mark) -> Result<(), OlderFault> {
         let Some(older) = &mut self.older else {
             return Ok(());
         };
         self.is_full = false;
         let mut recent = std::mem::replace(&mut self.recent, Recent::new(self.room));
-        recent.last_entry = last_entry;
-        self.covered_entry = last_entry;
+        recent.last = last;
+        self.covered_entry = last.entry;
         older.take_over(recent)
     }
 
-    /// Identities that were occupied before `before` need not be found again.
-    pub fn forget(&mut self, before: Timestamp) {
+    /// Identities that were occupied before `before` need not be found again, once the ledger has
+    /// the row `entry`: who comes back before it has may ask for them.
+    pub fn forget(&mut self, before: Timestamp, entry: i64) {
         if let Some(older) = &mut self.older {
-            older.forget(before.get());
+            older.forget(before.get(), entry);
         }
     }
 }
@@ -224,6 +226,10 @@ mod tests {
     use super::*;
 
     const WINDOW: i64 = 100;
+
+    fn mark(entry: i64) -> Mark {
+        Mark { entry, hash: 0 }
+    }
 
     fn room(segment_identities: usize) -> Room {
         Room {
@@ -243,12 +249,12 @@ mod tests {
 
         fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {
             let taken: Vec<_> = recent.segments.into_iter().flatten().collect();
-            assert!(taken.len() == 3 && recent.last_entry > 0 || taken.len() == 1);
+            assert!(taken.len() == 3 && recent.last.entry > 0 || taken.len() == 1);
             self.0.extend(taken);
             Ok(())
         }
 
-        fn forget(&mut self, before: i64) {
+        fn forget(&mut self, before: i64, _: i64) {
             self.0.retain(|_, place| place.since >= before);
         }
 
@@ -269,7 +275,7 @@ mod tests {
             let verdict = filter.verdict(new, Timestamp::new(id), WINDOW).unwrap();
             assert_eq!(verdict, Verdict::New, "{id}");
             filter.occupy(new, Occupied::Since(Timestamp::new(id)));
-            filter.make_room(id + 1).unwrap();
+            filter.make_room(mark(id + 1)).unwrap();
             assert!(filter.recent.count() < 3);
         }
         for id in 0..20 {
@@ -335,8 +341,8 @@ mod tests {
             DuplicateFilter::bounded([1, 2, 3, 4], room(1), (Box::new(Kept::default()), 0));
         let command = filter.identity("acme", "/s", "1", ("purser.wallet.opened", "{}"));
         filter.occupy(command, Occupied::ForEver);
-        filter.make_room(1).unwrap();
-        filter.forget(Timestamp::new(i64::MAX - 1));
+        filter.make_room(mark(1)).unwrap();
+        filter.forget(Timestamp::new(i64::MAX - 1), 1);
         let far = Timestamp::new(i64::MAX);
         assert_eq!(
             filter.verdict(command, far, WINDOW).unwrap(),

@@ -262,6 +262,51 @@ pub fn is_stream(source: &str) -> bool {
     made.is_some_and(|made| rfc3339::parse(made.as_bytes()).is_some())
 }
 
+/// Tells a row from any other that could have its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// 0 before the first row.
+    pub entry: i64,
+    /// Of where the row came from, when, and what caused it.
+    pub hash: u64,
+}
+
+impl Mark {
+    pub fn of(row: &Entry<'_>) -> Self {
+        let mut hash = Fold(0);
+        let place = i64::from(row.idx) << 32 ^ i64::from(row.leg);
+        for number in [row.seq, place, row.received_at.get()] {
+            hash.add(number.cast_unsigned());
+        }
+        for text in [Some(row.source), row.customer, row.event_id] {
+            hash.add_text(text.unwrap_or_default());
+        }
+        Self {
+            entry: row.entry,
+            hash: hash.0,
+        }
+    }
+}
+
+/// A quick hash: it guards against mistakes, and not against malice.
+struct Fold(u64);
+
+impl Fold {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.add(text.len() as u64);
+        let words = text.as_bytes().chunks(8);
+        for word in words {
+            let mut bytes = [0; 8];
+            bytes[..word.len()].copy_from_slice(word);
+            self.add(u64::from_le_bytes(bytes));
+        }
+    }
+}
+
 /// Where the engine puts what it decides, row by row in the order of `entry`.
 pub trait Sink {
     fn append(&mut self, row: &Entry<'_>);

@@ -32,9 +32,6 @@ pub trait Rows: Sink {
 
     /// Roughly the memory that they take.
     fn bytes(&self) -> usize;
-
-    /// Their day; `None` while there are none.
-    fn day(&self) -> Option<Day>;
 }
 
 /// What the engine's thread hands to the writer's.
@@ -66,6 +63,8 @@ pub struct Batches<R = Columns> {
     sealed_entry: i64,
     sealed_bytes: usize,
     positions: Vec<(String, i64)>,
+    /// Of the batch's rows, while it has some.
+    day: Option<Day>,
     begun: Option<Instant>,
     interval: Duration,
     gone: bool,
@@ -82,24 +81,22 @@ impl<R: Rows> Batches<R> {
             sealed_entry: last_entry,
             sealed_bytes: 0,
             positions: Vec::new(),
+            day: None,
             begun: None,
             interval,
             gone: false,
         }
     }
 
-    /// Call it after each message: hands rows on, and cuts the batch if it is large or old.
+    /// Call it after each message: cuts the batch if it is large.
     ///
     /// # Errors
     ///
     /// [`WriterGone`]: stop, and ask the writer why.
     pub fn after_message(&mut self) -> Result<(), WriterGone> {
-        if self.rows.rows() >= CHUNK_ROWS || self.rows.bytes() >= CHUNK_BYTES {
-            self.send_rows();
-            let rows = self.last_entry - self.sealed_entry;
-            if rows >= BATCH_ROWS || self.sealed_bytes >= BATCH_BYTES {
-                self.seal();
-            }
+        let rows = self.last_entry - self.sealed_entry;
+        if rows >= BATCH_ROWS || self.sealed_bytes >= BATCH_BYTES {
+            self.seal();
         }
         if self.gone { Err(WriterGone) } else { Ok(()) }
     }
@@ -123,6 +120,7 @@ impl<R: Rows> Batches<R> {
         self.gone |= self.work.send(Work::Seal(seal)).is_err();
         self.sealed_entry = self.last_entry;
         self.sealed_bytes = 0;
+        self.day = None;
         self.begun = None;
     }
 
@@ -139,13 +137,11 @@ impl<R: Rows> Batches<R> {
 impl<R: Rows> Sink for Batches<R> {
     fn append(&mut self, row: &Entry<'_>) {
         // All rows of a message have one day, so that this is between two messages.
-        if self
-            .rows
-            .day()
-            .is_some_and(|day| day != row.received_at.day())
-        {
+        let day = row.received_at.day();
+        if self.day.is_some_and(|sealing| sealing != day) {
             self.seal();
         }
+        self.day = Some(day);
         match self
             .positions
             .iter_mut()
@@ -159,6 +155,10 @@ impl<R: Rows> Sink for Batches<R> {
         }
         self.last_entry = row.entry;
         self.rows.append(row);
+        // Also within a message, which may hold any number of events.
+        if self.rows.rows() >= CHUNK_ROWS || self.rows.bytes() >= CHUNK_BYTES {
+            self.send_rows();
+        }
     }
 }
 
@@ -174,8 +174,118 @@ impl Rows for Columns {
     fn bytes(&self) -> usize {
         self.bytes()
     }
+}
 
-    fn day(&self) -> Option<Day> {
-        self.day()
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::domain::entry::Kind;
+    use crate::domain::units::Timestamp;
+
+    const INTERVAL: Duration = Duration::from_secs(3_600);
+
+    /// The days of rows.
+    #[derive(Default)]
+    struct Days(Vec<Day>);
+
+    impl Sink for Days {
+        fn append(&mut self, row: &Entry<'_>) {
+            self.0.push(row.received_at.day());
+        }
+    }
+
+    impl Rows for Days {
+        fn like(&self) -> Self {
+            Self::default()
+        }
+
+        fn rows(&self) -> usize {
+            self.0.len()
+        }
+
+        fn bytes(&self) -> usize {
+            0
+        }
+    }
+
+    /// A day's rows may end where a chunk does, just before, and just behind it.
+    #[test]
+    fn a_batch_holds_rows_of_one_day_wherever_chunks_end() {
+        let (first, second) = (Day::new(20_000), Day::new(20_001));
+        for rows in [
+            1,
+            CHUNK_ROWS - 1,
+            CHUNK_ROWS,
+            CHUNK_ROWS + 1,
+            3 * CHUNK_ROWS,
+        ] {
+            // Room for all, so that the one thread of this test never waits.
+            let (work, taken) = sync_channel(100);
+            let mut batches = Batches::new(Days::default(), 0, INTERVAL, work);
+            let days = std::iter::repeat_n(first, rows).chain([second, second]);
+            for (day, entry) in days.zip(1..) {
+                batches.append(&row(entry, day.start()));
+                batches.after_message().expect("nobody has gone");
+            }
+            batches.seal();
+            drop(batches);
+            let (mut sealed, mut open) = (Vec::new(), Vec::new());
+            for one in taken {
+                match one {
+                    Work::Rows(days) => open.extend(days.0),
+                    Work::Seal(seal) => sealed.push((seal.last_entry, std::mem::take(&mut open))),
+                }
+            }
+            let last = rows as i64;
+            let expected = [(last, vec![first; rows]), (last + 2, vec![second; 2])];
+            assert!(sealed == expected, "{rows} rows on the first day");
+        }
+    }
+
+    /// A message may hold any number of events.
+    #[test]
+    fn rows_are_handed_on_within_a_message() {
+        let (work, taken) = sync_channel(100);
+        let mut batches = Batches::new(Days::default(), 0, INTERVAL, work);
+        for entry in 1..=5 * CHUNK_ROWS as i64 {
+            batches.append(&row(entry, Timestamp::EPOCH));
+        }
+        assert_eq!(taken.try_iter().count(), 5);
+    }
+
+    fn row(entry: i64, received_at: Timestamp) -> Entry<'static> {
+        Entry {
+            entry,
+            source: "file:a",
+            seq: entry,
+            idx: 0,
+            leg: 0,
+            kind: Kind::Rejected,
+            customer: None,
+            period: None,
+            used_at: None,
+            received_at,
+            event_source: None,
+            event_id: None,
+            event_type: None,
+            task: None,
+            unit: None,
+            quantity: None,
+            credits: None,
+            grant_id: None,
+            delta: None,
+            balance: None,
+            amount: None,
+            currency: None,
+            cost_usd: None,
+            plan: None,
+            price_version: None,
+            price_id: None,
+            late: None,
+            reason: None,
+            data: None,
+        }
     }
 }

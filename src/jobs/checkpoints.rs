@@ -111,7 +111,7 @@ impl Checkpointer {
                 }
                 Ok(Piece::End(about)) => {
                     let file = std::mem::replace(&mut writing, Ok(None));
-                    let last_entry = about.last_entry;
+                    let last_entry = about.last.entry;
                     match runtime.block_on(self.finish(file, *about)) {
                         Ok(new) => finished = Some((new, last_entry)),
                         Err(error) => tell(&error),
@@ -203,7 +203,7 @@ impl Checkpoints {
     /// Begins a checkpoint if there are enough new rows for it.
     fn begin(&mut self, engine: &Engine) {
         let head = engine.head();
-        let new_rows = head.entry - self.newest.head.entry;
+        let new_rows = head.last.entry - self.newest.head.last.entry;
         let wallets = i64::try_from(engine.wallets().len()).unwrap_or(i64::MAX);
         if new_rows > 0 && new_rows.saturating_mul(WALLETS_A_ROW) >= wallets {
             self.begun = Instant::now();
@@ -218,7 +218,7 @@ impl Checkpoints {
         let slice = &left[..left.len().min(SLICE)];
         if slice.is_empty() {
             self.newest.head = self.taking.take()?.head;
-            self.newest.last_entry = engine.last_entry();
+            self.newest.last = engine.mark();
             return Some(Piece::End(Box::new(self.newest.clone())));
         }
         taking.place += slice.len();

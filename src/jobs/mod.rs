@@ -5,6 +5,7 @@ pub mod batches;
 pub mod checkpoints;
 pub mod data;
 pub mod demo_events;
+mod last_message;
 pub mod maintain;
 pub mod prices;
 pub mod publish;

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use super::batches::{Batches, WriterGone};
 use super::checkpoints::Checkpointer;
-use super::shard::{Attach, AttachedShard, LastMessage, Parts, ShardError, attach, keep_filter};
+use super::last_message::LastMessage;
+use super::shard::{Attach, AttachedShard, Parts, ShardError, attach, keep_filter};
 use super::writer::{Writer, WriterError};
 use crate::adapters::cloudevents::{Decoder, lines};
 use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
@@ -163,12 +164,18 @@ fn feed(
         }
         checkpoints.tend(&engine);
     }
-    batches.seal();
+    // A filter that failed may have left a message half decided.
+    let is_whole = !matches!(outcome, Err(ReplayError::Filter(_)));
+    if is_whole {
+        batches.seal();
+    }
     drop(batches);
     writer.join()?;
-    checkpoints.finish(&engine);
     let entries = engine.last_entry() - first_entry;
-    keep_filter(engine);
+    if is_whole {
+        checkpoints.finish(&engine);
+        keep_filter(engine);
+    }
     outcome?;
     if feeder.line < known {
         let (file, lines) = (job.file, feeder.line);

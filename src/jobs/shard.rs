@@ -1,7 +1,7 @@
 //! A shard at work: its ledger and an engine that knows all of it.
 //!
 //! Owns coming back: the price versions, the newest checkpoint, the fold of the ledger's rows, and
-//! whether a source still is what the ledger has read. Leaves the fold itself to `domain::engine`.
+//! whether what is cached is of this ledger. Leaves the fold itself to `domain::engine`.
 //!
 //! Invariant: the engine goes on exactly where the ledger ends.
 
@@ -12,17 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use super::data::{DataError, DataFolder};
+use super::last_message::LastMessage;
 use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
-use crate::adapters::identities::{IdentityRuns, Opening, Split, split};
+use crate::adapters::identities::{IdentityRuns, Opening, Split, mark, split};
 use crate::adapters::ledger::{
-    About, Ledger, RecoverError, kept_body, message_rows, newest_checkpoint, rows,
+    About, Ledger, RecoverError, WalletsError, has_row, newest_checkpoint, rows,
 };
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::{DuplicateFilter, Older, OlderFault, Room};
 use crate::domain::engine::{Engine, RestoreError};
-use crate::domain::entry::{Entry, Kind, Payload, RawBody};
-use crate::domain::event::{Members, Reading};
+use crate::domain::entry::{Kind, Mark, Payload};
+use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 
 /// Why a shard can't be worked on.
@@ -73,22 +74,6 @@ pub struct AttachedShard {
     committed: Arc<AtomicI64>,
 }
 
-/// What the ledger tells of the last message that it has of a source.
-#[derive(Default)]
-pub struct LastMessage {
-    pub seq: Option<i64>,
-    events: Vec<KnownEvent>,
-}
-
-struct KnownEvent {
-    idx: i32,
-    is_rejected: bool,
-    source: Option<String>,
-    id: Option<String>,
-    event_type: Option<String>,
-    data: Option<String>,
-}
-
 /// Publishes the price files that are offered, opens or makes the ledger, and brings the shard's
 /// engine to where it ends. `source` is the one that will be read on.
 ///
@@ -96,6 +81,16 @@ struct KnownEvent {
 ///
 /// See [`ShardError`]; nothing has been written to the ledger then.
 pub async fn attach(job: &Attach, source: &str) -> Result<AttachedShard, ShardError> {
+    loop {
+        if let Some(attached) = attach_once(job, source).await? {
+            return Ok(attached);
+        }
+    }
+}
+
+/// `None` when meanwhile a version was published whose window is longer than what the duplicate
+/// filter was made for.
+async fn attach_once(job: &Attach, source: &str) -> Result<Option<AttachedShard>, ShardError> {
     let Attach { data, shard, .. } = job;
     let (shard, offered) = (*shard, job.prices.as_deref());
     let folder = data.prices()?;
@@ -105,8 +100,9 @@ pub async fn attach(job: &Attach, source: &str) -> Result<AttachedShard, ShardEr
     }
     let book = folder.load().await?;
     let mut ledger = data.make_ledger(shard.count).await?;
-    let (filter, committed) = open_filter(job, &ledger, &book).await?;
-    let (mut engine, checkpoint) = start(data, &ledger, (shard, book, filter)).await?;
+    let window = book.longest_window();
+    let (filter, committed) = open_filter(job, &mut ledger, &book).await?;
+    let (mut engine, checkpoint) = start(data, &mut ledger, (shard, book, filter)).await?;
     let mut newest = checkpoint;
     fold(&mut ledger, shard.index, &mut engine, &mut newest).await?;
     let seq = ledger
@@ -118,28 +114,31 @@ pub async fn attach(job: &Attach, source: &str) -> Result<AttachedShard, ShardEr
         folder.publish(offered, engine.now()).await?;
     }
     engine.set_book(folder.load().await?)?;
+    if engine.longest_window() > window {
+        return Ok(None);
+    }
     tracing::info!(
         shard = shard.index,
         entries = engine.last_entry(),
-        checkpoint = newest.head.entry,
+        checkpoint = newest.head.last.entry,
         wallets = engine.wallets().len(),
         "attached"
     );
-    Ok(AttachedShard {
+    Ok(Some(AttachedShard {
         shard: shard.index,
         ledger,
         engine,
         newest,
         last,
         committed,
-    })
+    }))
 }
 
 /// The duplicate filter with what its files have, and the entry up to which they may be believed:
 /// it must be kept at the last one that the ledger has committed.
 async fn open_filter(
     job: &Attach,
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     book: &PriceBook,
 ) -> Result<(DuplicateFilter, Arc<AtomicI64>), ShardError> {
     let shard = job.shard.index;
@@ -152,10 +151,16 @@ async fn open_filter(
         runs_bytes,
     } = split(job.filter_bytes);
     let keys = RandomState::new();
+    let folder = job.data.cache().join("identities").join(shard.to_string());
+    let is_forked = match mark(&folder) {
+        Some(mark) => !has_row(ledger, shard, mark).await?,
+        None => false,
+    };
     let opened = IdentityRuns::open(Opening {
-        folder: job.data.cache().join("identities").join(shard.to_string()),
+        folder,
         ledger_id: format!("{id} shard {shard}"),
         fence_entry,
+        is_forked,
         budget_bytes: runs_bytes,
         window: book.longest_window(),
         fresh_key: [1, 2, 3, 4].map(|n| keys.hash_one(n)),
@@ -178,7 +183,7 @@ async fn open_filter(
 /// An engine as of the newest checkpoint that can be used, and that one; or of nothing.
 async fn start(
     data: &DataFolder,
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     (shard, book, filter): (Shard, PriceBook, DuplicateFilter),
 ) -> Result<(Engine, About), ShardError> {
     let id = ledger.id().map_err(DataError::from)?;
@@ -187,6 +192,15 @@ async fn start(
         .await
         .map_err(DataError::from)?;
     let found = newest_checkpoint(data.url(), shard.index, (&id, fence)).await;
+    let found = match found {
+        Ok(Some(found)) if !has_row(ledger, shard.index, found.about.last).await? => {
+            let entry = found.about.last.entry;
+            Err(WalletsError::Unfit(format!(
+                "it holds entries up to {entry} that the ledger does not have any more"
+            )))
+        }
+        found => found,
+    };
     let mut engine = Engine::new(shard, book.clone(), filter);
     let loaded = found.and_then(|found| found.map(|found| found.load(&mut engine)).transpose());
     match loaded {
@@ -204,7 +218,7 @@ async fn start(
     let nothing = About {
         ledger: id,
         head: engine.head(),
-        last_entry: 0,
+        last: Mark::default(),
         sources: BTreeSet::new(),
     };
     Ok((engine, nothing))
@@ -218,10 +232,12 @@ async fn fold(
     checkpoint: &mut About,
 ) -> Result<(), ShardError> {
     let mut decoder = Decoder::default();
-    let checkpoint_entry = checkpoint.head.entry;
+    let checkpoint_entry = checkpoint.head.last.entry;
     let known_entry = checkpoint_entry.min(engine.covered_entry());
+    let mut before = Mark::default();
     rows(ledger, (shard, known_entry), |row| {
-        engine.make_room(row.entry - 1)?;
+        engine.make_room(before)?;
+        before = Mark::of(row);
         if row.entry <= checkpoint_entry {
             engine.restore_identity(row);
             return Ok(());
@@ -289,95 +305,9 @@ pub struct Parts {
 /// Keeps what the engine's duplicate filter has for the next start. All of the engine's rows are
 /// committed.
 pub fn keep_filter(engine: Engine) {
-    let last_entry = engine.last_entry();
-    if let Err(fault) = engine.into_filter().close(last_entry) {
+    let last = engine.mark();
+    if let Err(fault) = engine.into_filter().close(last) {
         let fault: &dyn std::error::Error = &fault;
         tracing::warn!(fault, "the next start reads more of the ledger");
-    }
-}
-
-impl LastMessage {
-    async fn read(
-        ledger: &mut Ledger,
-        (shard, source, seq): (u32, &str, Option<i64>),
-    ) -> Result<Self, RecoverError> {
-        let mut last = Self {
-            seq,
-            events: Vec::new(),
-        };
-        if let Some(seq) = seq {
-            message_rows(ledger, (shard, source, seq), |row| last.add(row)).await?;
-        }
-        Ok(last)
-    }
-
-    fn add(&mut self, row: &Entry<'_>) {
-        let is_own = matches!(
-            row.kind,
-            Kind::Usage | Kind::Duplicate | Kind::Conflict | Kind::Rejected
-        ) || row.data.is_some();
-        if row.idx < 0 || !is_own || self.events.iter().any(|known| known.idx == row.idx) {
-            return;
-        }
-        self.events.push(KnownEvent {
-            idx: row.idx,
-            is_rejected: row.kind == Kind::Rejected,
-            source: row.event_source.map(str::to_owned),
-            id: row.event_id.map(str::to_owned),
-            event_type: row.event_type.map(str::to_owned),
-            data: match row.data {
-                Some(Payload::Data(data)) => Some(data.to_owned()),
-                Some(Payload::Raw(_)) | None => None,
-            },
-        });
-    }
-
-    /// Whether the `idx`-th event of the message that is there now is the one in the ledger.
-    ///
-    /// # Errors
-    ///
-    /// [`ShardError::OtherContent`] names both.
-    pub fn check(
-        &self,
-        stream: &str,
-        (idx, reading, raw): (i32, &Reading<'_>, RawBody<'_>),
-    ) -> Result<(), ShardError> {
-        let Some(known) = self.events.iter().find(|known| known.idx == idx) else {
-            return Ok(());
-        };
-        let is_same = match reading {
-            _ if known.is_rejected => known.data.as_deref() == Some(&*kept_body(raw)),
-            Reading::Event(event) => {
-                known.source.as_deref() == Some(event.source)
-                    && known.id.as_deref() == Some(event.id)
-                    && known.event_type.as_deref() == Some(event.event_type)
-                    && known.data.as_deref().is_none_or(|data| data == event.data)
-            }
-            Reading::Empty | Reading::Malformed => false,
-        };
-        if is_same {
-            return Ok(());
-        }
-        let known = match &known.id {
-            Some(id) => format!("event `{id}`"),
-            None => known
-                .data
-                .as_deref()
-                .unwrap_or_default()
-                .chars()
-                .take(80)
-                .collect(),
-        };
-        let found = match reading {
-            Reading::Event(event) => format!("event `{}`", event.id),
-            _ => kept_body(raw).chars().take(80).collect(),
-        };
-        let (stream, seq) = (stream.to_owned(), self.seq.unwrap_or_default());
-        Err(ShardError::OtherContent {
-            stream,
-            seq,
-            known,
-            found,
-        })
     }
 }

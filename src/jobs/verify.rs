@@ -124,6 +124,7 @@ fn audit(shard: Shard, book: PriceBook, folder: &Path) -> Result<Audit, VerifyEr
         folder: folder.join(shard.index.to_string()),
         ledger_id: "verify".to_owned(),
         fence_entry: 0,
+        is_forked: false,
         budget_bytes: runs_bytes,
         window: book.longest_window(),
         fresh_key: [1, 2, 3, 4].map(|n| keys.hash_one(n)),

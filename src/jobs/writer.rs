@@ -73,7 +73,10 @@ impl Writer {
                 Work::Rows(columns) => {
                     if let Some(day) = columns.day() {
                         let open = match file.take() {
-                            Some(open) => open,
+                            Some(open) => {
+                                assert_eq!(open.day(), day, "a batch of two days");
+                                open
+                            }
                             None => FileWriter::create(&self.folder, self.shard, day)?,
                         };
                         file.insert(open).write(*columns)?;

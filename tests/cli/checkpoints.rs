@@ -24,8 +24,13 @@ fn read(lines: usize) -> Place {
 
 /// Replays the first `lines` of the story; gives what the log said.
 fn go_on(place: &Place, lines: usize) -> String {
-    let (story, prices) = story();
-    place.write("story.ndjson", story[..lines].concat());
+    go_on_with(place, &story().0[..lines])
+}
+
+/// Replays these lines as the story.
+fn go_on_with(place: &Place, lines: &[String]) -> String {
+    let (_, prices) = story();
+    place.write("story.ndjson", lines.concat());
     let prices = prices.to_str().expect("UTF-8");
     let level = ["--log-level", "info"];
     let ran = place.run(&[&["replay", "--prices", prices, "story.ndjson"], &level[..]].concat());
@@ -147,4 +152,39 @@ fn a_checkpoint_of_another_ledger_or_ahead_of_it_is_not_used() {
         fs::rename(place.path("kept"), place.path("data/ledger")).expect("back");
     });
     assert!(log.contains("the checkpoint can't be used"), "{log}");
+}
+
+/// The ledger is put back to what it was and grows again, otherwise; what was made of the rows
+/// that are no longer there is of no use, though there are rows of the same numbers.
+#[test]
+fn caches_of_rows_that_the_ledger_does_not_have_any_more_are_not_used() {
+    let (story, _) = story();
+    let place = read(BEFORE);
+    copy(&place.path("data/ledger"), &place.path("kept"));
+    go_on(&place, story.len());
+    let entries = place.number("SELECT count(*) FROM ledger");
+    fs::rename(place.path("data/cache"), place.path("old-cache")).expect("renamed");
+    fs::rename(place.path("data/wallets"), place.path("old-wallets")).expect("renamed");
+    fs::remove_dir_all(place.path("data/ledger")).expect("deleted");
+    fs::rename(place.path("kept"), place.path("data/ledger")).expect("back");
+    // The rest of the story under other ids, then as it was: more rows than before.
+    let other = story[BEFORE..].iter();
+    let other = other.map(|line| line.replacen("\"id\":\"", "\"id\":\"other-", 1));
+    let other: Vec<String> = story[..BEFORE].iter().cloned().chain(other).collect();
+    let all = [&other[..], &story[BEFORE..]].concat();
+    go_on_with(&place, &other);
+    go_on_with(&place, &all[..other.len() + 20]);
+    assert!(place.number("SELECT count(*) FROM ledger") > entries);
+    for name in ["cache", "wallets"] {
+        let now = place.path(&format!("data/{name}"));
+        fs::remove_dir_all(&now).expect("deleted");
+        fs::rename(place.path(&format!("old-{name}")), now).expect("renamed");
+    }
+    let log = go_on_with(&place, &all);
+    assert!(log.contains("the checkpoint can't be used"), "{log}");
+    assert!(log.contains("filter is made anew"), "{log}");
+    let clean = Place::new();
+    go_on_with(&clean, &all);
+    assert_eq!(place.csv(ALL_ROWS), clean.csv(ALL_ROWS));
+    place.done(&["verify"]);
 }

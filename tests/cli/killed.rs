@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::dice::{Dice, seed};
 use crate::purser::{ALL_ROWS, Place, Ran, ran, usage};
 
 const KILLS: usize = 20;
@@ -19,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn many_events(dice: &mut Dice) -> String {
     let mut lines: Vec<String> = Vec::new();
     for number in 0..LINES {
-        let copied = match dice.throw(20) {
-            0 => lines.len().checked_sub(1 + dice.throw(5)),
-            1 => lines.len().checked_sub(1 + dice.throw(9_000)),
+        let copied = match dice.place(20) {
+            0 => lines.len().checked_sub(1 + dice.place(5)),
+            1 => lines.len().checked_sub(1 + dice.place(9_000)),
             _ => None,
         };
         if let Some(copied) = copied {
@@ -36,7 +37,7 @@ fn many_events(dice: &mut Dice) -> String {
             second / 60 % 60,
             second % 60
         );
-        let customer = format!("customer-{}", dice.throw(40));
+        let customer = format!("customer-{}", dice.below(40));
         lines.push(usage(&format!("e{number}"), &customer, &time));
     }
     lines.iter().fold(String::new(), |mut file, line| {
@@ -47,7 +48,7 @@ fn many_events(dice: &mut Dice) -> String {
 
 #[test]
 fn a_replay_that_is_killed_anywhere_ends_as_if_it_were_not() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::new(seed("KILLED_SEED"));
     let file = many_events(&mut dice);
     let whole = Place::new();
     whole.write("events.ndjson", &file);
@@ -63,7 +64,7 @@ fn a_replay_that_is_killed_anywhere_ends_as_if_it_were_not() {
         place.write("events.ndjson", &file);
         let mut kills_here = 0;
         while kills < KILLS {
-            let life = Duration::from_millis(dice.throw(LIFE.as_millis() as usize) as u64);
+            let life = dice.millis(LIFE.as_millis() as u64);
             let mut child = start(&place, "events.ndjson");
             if !ends_within(&mut child, life) {
                 child.kill().expect("killed");
@@ -156,31 +157,5 @@ fn ends_within(child: &mut Child, life: Duration) -> bool {
             return false;
         }
         sleep(Duration::from_millis(1));
-    }
-}
-
-/// Random numbers (xorshift); its seed is in every failure.
-#[derive(Debug)]
-struct Dice {
-    #[allow(dead_code, reason = "printed")]
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    fn new() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("after 1970");
-        let seed = since.as_nanos() as u64 | 1;
-        Self { seed, state: seed }
-    }
-
-    /// Below `sides`.
-    fn throw(&mut self, sides: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state % sides as u64) as usize
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 
 use crate::purser::{ALL_ROWS, PRICES, Place, usage};
 
+const DAY_MICROS: i64 = 86_400_000_000;
+
 /// The version `name`, in force from `from`, with another price.
 fn version(name: &str, from: &str) -> String {
     let text = PRICES.replace("2026-01\"", &format!("{name}\""));
@@ -174,4 +176,25 @@ fn faulty_files_are_told_with_file_and_line_and_publish_nothing() {
         published.err
     );
     assert!(!place.path("data/prices").exists(), "nothing was published");
+}
+
+/// What the duplicate filter has forgotten under the shorter window it must learn again.
+#[test]
+fn a_version_with_a_longer_window_is_met_by_a_filter_of_that_window() {
+    let place = place_at_work();
+    let window = |place: &Place| {
+        let manifest = fs::read_to_string(place.path("data/cache/identities/0/manifest"));
+        let manifest = manifest.expect("a manifest");
+        let line = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("window "));
+        line.expect("its window").parse::<i64>().expect("a number")
+    };
+    assert_eq!(window(&place), 35 * DAY_MICROS);
+    let longer = version("2026-03", "2026-03-05T10:30:00Z");
+    let longer = longer.replace("[[cost]]", "[rules]\nwindow_days = 60\n\n[[cost]]");
+    place.write("prices/2026-03.toml", longer);
+    place.write("more.ndjson", usage("more", "acme", "05T11:00:00Z") + "\n");
+    place.replay("more.ndjson");
+    assert_eq!(window(&place), 60 * DAY_MICROS);
 }

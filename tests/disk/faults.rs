@@ -4,11 +4,12 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::input::{Random, plain_lines, seed};
+use crate::input::{plain_lines, seed};
 use crate::load::Load;
 use crate::place::{ALL_ROWS, assert_ended, data, days, replay, start_on, verify};
 use crate::platter::Disk;
 use crate::sums::assert_one_message_an_alert;
+use crate::support::dice::Dice;
 use crate::world::{World, files_below};
 
 const EIO: i32 = 5;
@@ -22,7 +23,7 @@ fn a_worker_on_a_full_disk_waits_and_goes_on_by_itself() {
     const LINES: usize = 2_000;
     const ROUNDS: usize = 3;
     let seed = seed();
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     let world = World::new();
     let lines = plain_lines(seed, ROUNDS * LINES);
     let lines: Vec<_> = lines.into_iter().map(String::into_bytes).collect();
@@ -33,7 +34,7 @@ fn a_worker_on_a_full_disk_waits_and_goes_on_by_itself() {
     for (round, chunk) in lines.chunks(LINES).enumerate() {
         let until = (round * LINES + chunk.len()) as i64;
         let load = Load::start(&world.server.url(), until, chunk);
-        sleep(Duration::from_millis(random.below(1_200)));
+        sleep(random.millis(1_200));
         let before = worker.log().matches(FULL).count();
         disk.fail("write", ENOSPC);
         // It has met it, and has tried again.
@@ -84,7 +85,7 @@ fn a_worker_on_a_disk_that_refuses_stops_and_says_where() {
 
 #[test]
 fn a_replay_that_met_a_fault_anywhere_goes_on_where_it_stopped() {
-    let mut random = Random(seed());
+    let mut random = Dice::new(seed());
     let world = World::new();
     let events = world.write("events.ndjson", &days(20, 4));
     world.replay("clean", &events);
@@ -97,7 +98,7 @@ fn a_replay_that_met_a_fault_anywhere_goes_on_where_it_stopped() {
         let disk = Disk::new();
         for _ in 0..3 {
             let replaying = start_on(&world, &disk, replay(&world, &data(&disk), &events));
-            sleep(Duration::from_millis(random.below(400)));
+            sleep(random.millis(400));
             disk.fail(kind, error);
             sleep(Duration::from_millis(300));
             let failed = disk.mend();

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::input::Random;
+use crate::support::dice::Dice;
 
 /// A folder on such a disk. What it keeps lies beside the folder.
 pub(crate) struct Disk {
@@ -72,7 +72,7 @@ impl Disk {
     }
 
     /// The disk as it is when the power is back.
-    pub(crate) fn after_power_loss(&self, left: Left, random: &mut Random) -> Self {
+    pub(crate) fn after_power_loss(&self, left: Left, random: &mut Dice) -> Self {
         let after = Self::new();
         match left {
             Left::Nothing => self.copy_synced(inode(&self.root()), &after.root()),
@@ -126,7 +126,7 @@ impl Disk {
         }
     }
 
-    fn copy_torn(&self, from: &Path, to: &Path, random: &mut Random) {
+    fn copy_torn(&self, from: &Path, to: &Path, random: &mut Dice) {
         for entry in fs::read_dir(from).expect("a folder") {
             let from = entry.expect("an entry").path();
             let to = to.join(from.file_name().expect("a name"));

@@ -3,12 +3,13 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::input::{Random, file, plain_lines, seed};
+use crate::input::{file, plain_lines, seed};
 use crate::load::Load;
 use crate::place::{ALL_ROWS, data, days, replay, rounds, start_on, verify};
 use crate::platter::{Disk, Left};
 use crate::process::{LOOK, Process};
 use crate::sums::{assert_one_message_an_alert, assert_same, sums};
+use crate::support::dice::Dice;
 use crate::world::{World, log_entries};
 
 /// Days of the replayed file: more than the commits between two checkpoints of the table's log.
@@ -16,7 +17,7 @@ const DAYS: usize = 130;
 
 #[test]
 fn a_replay_whose_power_fails_goes_on_where_it_had_committed() {
-    let mut random = Random(seed());
+    let mut random = Dice::new(seed());
     let world = World::new();
     let events = world.write("events.ndjson", &days(DAYS, 6));
     world.replay("clean", &events);
@@ -61,7 +62,7 @@ fn a_replay_whose_power_fails_goes_on_where_it_had_committed() {
 fn a_worker_whose_power_fails_loses_and_repeats_nothing() {
     const LINES: usize = 1_500;
     let seed = seed();
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     let world = World::new();
     let rounds = rounds(4);
     let lines = plain_lines(seed, rounds * LINES);
@@ -71,7 +72,7 @@ fn a_worker_whose_power_fails_loses_and_repeats_nothing() {
         let worker = start(&world, &disk);
         let until = (round * LINES + chunk.len()) as i64;
         let load = Load::start(&world.server.url(), until, chunk);
-        sleep(Duration::from_millis(random.below(2_500)));
+        sleep(random.millis(2_500));
         let committed = kill(worker);
         let left = [Left::Nothing, Left::Torn][round % 2];
         disk = disk.after_power_loss(left, &mut random);
@@ -99,7 +100,7 @@ fn a_worker_whose_power_fails_loses_and_repeats_nothing() {
 
 #[test]
 fn maintenance_whose_power_fails_changes_no_row() {
-    let mut random = Random(seed());
+    let mut random = Dice::new(seed());
     let world = World::new();
     // Each day in two files, and more log entries than a checkpoint of the log waits for.
     let lines = days(56, 4);
@@ -117,7 +118,7 @@ fn maintenance_whose_power_fails_changes_no_row() {
         let mut maintain = world.purser(&data(&disk));
         maintain.arg("maintain");
         let maintaining = start_on(&world, &disk, maintain);
-        sleep(Duration::from_millis(random.below(1_500)));
+        sleep(random.millis(1_500));
         maintaining.kill9();
         let left = [Left::Nothing, Left::Torn][round % 2];
         disk = disk.after_power_loss(left, &mut random);

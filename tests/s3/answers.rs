@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::bucket::{BUCKET, Bucket, Dice, events, rounds};
+use crate::bucket::{BUCKET, Bucket, dice, events, rounds};
 use crate::proxy::{Fate, Proxy, Request};
+use crate::support::dice::Dice;
 use crate::support::s3::S3Server;
 
 const DAYS: usize = 12;
@@ -138,12 +139,12 @@ fn a_server_that_stands_still_is_given_up_after_two_minutes() {
 
 #[test]
 fn whatever_answers_get_lost_the_rows_are_the_same() {
-    let mut dice = Dice::new();
+    let mut dice = dice();
     for _ in 0..rounds(3) {
         let (_server, proxy, mut bucket) = world();
         bucket.set("AWS_TIMEOUT", "1 second");
-        let mut fates = Dice::of(dice.throw(u64::MAX));
-        proxy.rule(move |_| match fates.throw(24) {
+        let mut fates = Dice::new(dice.below(u64::MAX));
+        proxy.rule(move |_| match fates.below(24) {
             0 | 1 => Fate::LoseAnswer,
             2 => Fate::Answer(BUSY),
             3 => Fate::HoldAnswer,

@@ -11,13 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use purser::domain::rfc3339;
 use purser::domain::units::Timestamp;
 
 use crate::process::{Ended, Process};
 use crate::purser::{ALL_ROWS, Place};
+use crate::support::dice::{Dice, seed};
 use crate::support::s3::S3Server;
 
 /// The bucket of all tests but those who need another one.
@@ -182,39 +182,9 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Random numbers (SplitMix64) from a seed that is printed.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new() -> Self {
-        let given = std::env::var("S3_SEED").ok();
-        let clock = || {
-            std::time::UNIX_EPOCH
-                .elapsed()
-                .expect("after 1970")
-                .as_nanos() as u64
-        };
-        let seed = given.map_or_else(clock, |seed| seed.parse().expect("a number"));
-        eprintln!("S3_SEED={seed}");
-        Self(seed)
-    }
-
-    pub(crate) fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn throw(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.throw(to - from))
-    }
+/// Chance, from a seed that is printed.
+pub(crate) fn dice() -> Dice {
+    Dice::new(seed("S3_SEED"))
 }
 
 /// How many rounds a test with random faults has.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use purser::domain::units::Timestamp;
 
-use crate::bucket::{BUCKET, Bucket, Dice, assert_same_rows, event, events, rounds};
+use crate::bucket::{BUCKET, Bucket, assert_same_rows, dice, event, events, rounds};
 use crate::process::{Process, poll};
 use crate::purser::ALL_ROWS;
 use crate::support::nats::NatsServer;
@@ -19,7 +19,7 @@ const DAYS: usize = 60;
 
 #[test]
 fn a_server_killed_while_a_replay_commits_loses_and_repeats_nothing() {
-    let mut dice = Dice::new();
+    let mut dice = dice();
     let mut server = S3Server::start();
     let file = events(DAYS, 20);
     let (mut by_itself, mut again) = (0, 0);
@@ -29,7 +29,7 @@ fn a_server_killed_while_a_replay_commits_loses_and_repeats_nothing() {
         bucket.place.replay("events.ndjson");
         let mut replay = bucket.start(&["replay", "--prices", "prices", "events.ndjson"]);
         // From the making of the ledger on, with commits still to come.
-        let entry = bucket.log_entry(dice.throw(DAYS as u64 / 2));
+        let entry = bucket.log_entry(dice.below(DAYS as u64 / 2));
         while !server.has(BUCKET, &entry) {
             assert!(
                 replay.is_running(),
@@ -38,9 +38,9 @@ fn a_server_killed_while_a_replay_commits_loses_and_repeats_nothing() {
             );
             sleep(Duration::from_millis(1));
         }
-        sleep(dice.millis(0, 50));
+        sleep(dice.millis(50));
         server.kill9();
-        sleep(dice.millis(0, 1_500));
+        sleep(dice.millis(1_500));
         server.start_again();
         let mut ended = replay.wait();
         while ended.code != Some(0) {
@@ -61,7 +61,7 @@ fn a_server_killed_while_a_replay_commits_loses_and_repeats_nothing() {
 #[test]
 fn a_server_killed_under_a_worker_loses_and_repeats_nothing() {
     const LINES: usize = 4_000;
-    let mut dice = Dice::new();
+    let mut dice = dice();
     let mut server = S3Server::start();
     let broker = NatsServer::start();
     let bucket = Bucket::on(&server);
@@ -92,13 +92,13 @@ fn a_server_killed_under_a_worker_loses_and_repeats_nothing() {
         bucket.place.write(&file, lines(published, LINES));
         published += LINES;
         let publish = bucket.start(&["publish", &file, "--nats", &url]);
-        sleep(dice.millis(0, 2_000));
+        sleep(dice.millis(2_000));
         server.kill9();
         // The worker too, while there is nobody to tell.
         if round == 1 {
             worker.kill9();
             worker = bucket.start(&run);
-            sleep(dice.millis(0, 1_000));
+            sleep(dice.millis(1_000));
             // Nothing was begun, so that it says what is wrong and ends.
             let ended = worker.wait();
             assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -106,7 +106,7 @@ fn a_server_killed_under_a_worker_loses_and_repeats_nothing() {
             server.start_again();
             worker = start();
         } else {
-            sleep(dice.millis(0, 3_000));
+            sleep(dice.millis(3_000));
             server.start_again();
         }
         assert_eq!(publish.wait().code, Some(0));

@@ -147,8 +147,4 @@ impl Rows for OwnedRows {
     fn bytes(&self) -> usize {
         0
     }
-
-    fn day(&self) -> Option<Day> {
-        self.0.first().map(|row| row.received_at.day())
-    }
 }

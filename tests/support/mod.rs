@@ -1,6 +1,7 @@
-//! What several tests need: reading a ledger, a real nats-server and a real S3 server.
+//! What several tests need: chance, reading a ledger, a real nats-server and a real S3 server.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod dice;
 pub(crate) mod nats;
 pub(crate) mod s3;
 

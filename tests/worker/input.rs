@@ -8,6 +8,8 @@
 use purser::domain::rfc3339;
 use purser::domain::units::Timestamp;
 
+use crate::support::dice::Dice;
+
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 const CUSTOMERS: u64 = 40;
@@ -22,28 +24,9 @@ pub(crate) fn text(at: Timestamp) -> String {
     rfc3339::format(at).to_string()
 }
 
-/// The seed of this run: `WORKER_SEED`, else the clock; printed.
+/// The seed of this run.
 pub(crate) fn seed() -> u64 {
-    let given = std::env::var("WORKER_SEED").ok();
-    let seed = given.map_or(now().get().unsigned_abs(), |seed| {
-        seed.parse().expect("a number")
-    });
-    eprintln!("WORKER_SEED={seed}");
-    seed
-}
-
-/// SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
+    crate::support::dice::seed("WORKER_SEED")
 }
 
 /// Two price versions by file name; the second has held for twenty days.
@@ -125,7 +108,7 @@ pub(crate) fn documents(customer: &str, id: &str, count: u64) -> String {
 
 /// So many lines of usage, some of them twice: their sums are the same in any order.
 pub(crate) fn plain_lines(seed: u64, count: usize) -> Vec<String> {
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     // A file without any time has no now.
     let first = documents("plain-0", "first", 1);
     let mut lines = vec![timed(&first, now())];
@@ -145,7 +128,7 @@ pub(crate) fn plain_lines(seed: u64, count: usize) -> Vec<String> {
 /// So many lines of everything, each without its end.
 pub(crate) fn mixed_lines(seed: u64, count: usize) -> Vec<Vec<u8>> {
     let mut mixer = Mixer {
-        random: Random(seed),
+        random: Dice::new(seed),
         base: now(),
         used: Vec::new(),
         number: 0,
@@ -166,7 +149,7 @@ pub(crate) fn file(lines: &[Vec<u8>]) -> Vec<u8> {
 }
 
 struct Mixer {
-    random: Random,
+    random: Dice,
     /// The time of the newest usage.
     base: Timestamp,
     /// Customer and id of usage so far.

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::input::{Random, file, mixed_lines, plain_lines, seed};
+use crate::input::{file, mixed_lines, plain_lines, seed};
 use crate::process::{LOOK, Process};
 use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums, unordered_sums};
+use crate::support::dice::Dice;
 use crate::world::{World, files_below, log_entries};
 
 /// A kill comes after this time at the latest, whatever it waits for.
@@ -17,7 +18,7 @@ fn a_worker_killed_at_any_moment_loses_and_repeats_nothing() {
     const ROUNDS: usize = 12;
     const LINES: usize = 1_500;
     let seed = seed();
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     let lines = mixed_lines(seed, ROUNDS * LINES);
     let world = World::new();
     world.replay("replayed", &world.write("events.ndjson", &file(&lines)));
@@ -28,7 +29,7 @@ fn a_worker_killed_at_any_moment_loses_and_repeats_nothing() {
         let publishing = world.start(world.publish_command(&chunk, &[]), "publish");
         let mut worker = world.run("data", &["--commit-interval", "1"]);
         match round % 3 {
-            0 => sleep(Duration::from_millis(random.below(2_000))),
+            0 => sleep(random.millis(2_000)),
             // Between a file and its commit, and right behind a commit.
             1 => wait_for_more(&mut worker, || files_below(&table, ".parquet").len()),
             _ => wait_for_more(&mut worker, || log_entries(&table).len()),
@@ -63,7 +64,7 @@ fn a_broker_killed_while_all_work_loses_and_repeats_nothing() {
     const ROUNDS: usize = 4;
     const LINES: usize = 6_000;
     let seed = seed();
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     let lines = plain_lines(seed, ROUNDS * LINES);
     let mut world = World::new();
     let all: Vec<_> = lines.iter().map(|line| line.clone().into_bytes()).collect();
@@ -79,7 +80,7 @@ fn a_broker_killed_while_all_work_loses_and_repeats_nothing() {
             &mut publishing,
         );
         world.server.kill9();
-        sleep(Duration::from_millis(random.below(500)));
+        sleep(random.millis(500));
         world.server.start_again();
         let ended = publishing.wait();
         assert_eq!(ended.code, Some(0), "{ended:?}");

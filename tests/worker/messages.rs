@@ -125,3 +125,26 @@ fn a_worker_without_a_broker_says_what_to_try() {
         "a ledger without a stream"
     );
 }
+
+/// A message of a megabyte that is a million events.
+#[test]
+fn a_message_of_any_number_of_events_takes_no_more_memory() {
+    const EVENTS: usize = 1_000_000;
+    const MESSAGES: usize = 3;
+    let world = World::new();
+    let mut worker = world.worker("data", &[]);
+    let body = b"\n".repeat(EVENTS);
+    let ndjson = Some("application/x-ndjson");
+    let last = world.send(&[("batch.0", ndjson, &body[..]); MESSAGES]);
+    world.wait_for_position("data", last, &mut worker);
+    let peak_kib = worker.peak_kib();
+    worker.stop();
+    assert!(peak_kib < 300 << 10, "{peak_kib} KiB at most");
+    let rows = "SELECT COUNT(*), MAX(idx) FROM ledger WHERE reason = 'empty'";
+    let (rows_expected, idx_max) = (EVENTS * MESSAGES, EVENTS - 1);
+    assert_eq!(
+        world.csv("data", rows),
+        format!("{rows_expected},{idx_max}\n")
+    );
+    assert_whole(&world, "data", last);
+}

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 
-use crate::input::{Random, file, plain_lines, seed};
+use crate::input::{file, plain_lines, seed};
 use crate::load::Load;
 use crate::process::{LOOK, Process, poll};
 use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums};
+use crate::support::dice::Dice;
 use crate::world::{World, files_below, position};
 
 /// Lines of a round, each a message.
@@ -65,7 +66,7 @@ fn rounds_of_faults_under_load_lose_and_repeat_nothing() {
         .map(String::into_bytes)
         .collect();
     let mut rounds = Rounds {
-        random: Random(seed),
+        random: Dice::new(seed),
         worker: None,
         world: World::new(),
         told: BTreeMap::new(),
@@ -99,7 +100,7 @@ fn rounds_of_faults_under_load_lose_and_repeat_nothing() {
 }
 
 struct Rounds {
-    random: Random,
+    random: Dice,
     world: World,
     worker: Option<Process>,
     /// Rounds by fault.
@@ -194,7 +195,7 @@ impl Rounds {
     }
 
     fn rest(&mut self, millis_max: u64) {
-        sleep(Duration::from_millis(self.random.below(millis_max)));
+        sleep(self.random.millis(millis_max));
     }
 
     fn kill_worker(&mut self, meanwhile: impl FnOnce(&World)) {

@@ -1,17 +1,17 @@
 //! A worker that is asked to stop finishes, commits, and ends well.
 
 use std::thread::sleep;
-use std::time::Duration;
 
-use crate::input::{Random, documents, file, mixed_lines, seed};
+use crate::input::{documents, file, mixed_lines, seed};
 use crate::process::poll;
 use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums};
+use crate::support::dice::Dice;
 use crate::world::{World, position};
 
 #[test]
 fn what_was_read_is_in_the_ledger_after_a_signal() {
     let seed = seed();
-    let mut random = Random(seed);
+    let mut random = Dice::new(seed);
     let world = World::new();
     let events = world.write("events.ndjson", &file(&mixed_lines(seed, 8_000)));
     world.replay("replayed", &events);
@@ -20,7 +20,7 @@ fn what_was_read_is_in_the_ledger_after_a_signal() {
     for signal in ["TERM", "INT", "TERM", "INT"] {
         let before = position(&table);
         let worker = world.worker("data", &["--commit-interval", "3600"]);
-        sleep(Duration::from_millis(random.below(400)));
+        sleep(random.millis(400));
         worker.signal(signal);
         let ended = worker.wait();
         assert_eq!(ended.code, Some(0), "{signal}: {ended:?}");

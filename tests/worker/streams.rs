@@ -180,3 +180,29 @@ fn a_stream_rolled_back_under_a_worker_stops_it() {
     }
     assert_whole(&world, "data", 10);
 }
+
+#[test]
+fn a_message_that_was_deleted_unread_stops_the_worker_until_the_loss_is_accepted() {
+    let world = World::new();
+    world.publish_lines("a.ndjson", &lines(0, 5));
+    world.work_until("data", 5, &[]);
+    world.publish_lines("b.ndjson", &lines(5, 12));
+    let delete = |seq| {
+        world.block_on(async {
+            let stream = world.jetstream().await.get_stream("USAGE").await;
+            let stream = stream.expect("USAGE");
+            stream.delete_message(seq).await.expect("deleted");
+        });
+    };
+    // One that would be next, and one behind it.
+    delete(6);
+    delete(9);
+    refused(&world, &["message 6 of", "up to 5", "--new-source"]);
+    let ended = world.run("data", &["--new-source"]).wait();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.log.contains("message 9 of"), "{ended:?}");
+    refused(&world, &["message 9 of", "up to 8", "--new-source"]);
+    world.work_until("data", 12, &["--new-source"]);
+    let total = "SELECT COUNT(*), MAX(seq) FROM ledger WHERE kind = 'usage'";
+    assert_eq!(world.csv("data", total), "10,12\n");
+}

@@ -146,7 +146,7 @@ impl Worker {
             }
         }
         let last = self.runs.last().map_or(0, |run| run.about().last_entry);
-        let entries = (last.saturating_add(1), recent.last_entry);
+        let entries = (last.saturating_add(1), recent.last);
         let key_id = Manifest::key_id(self.manifest.key);
         writer.finish(entries, key_id).map(Some)
     }

@@ -17,7 +17,7 @@ use super::run::About;
 const NAME: &str = "manifest";
 /// What a manifest is called until it is complete, with a random ending.
 pub(super) const UNFINISHED: &str = "manifest-";
-const FIRST_LINE: &str = "purser identities 1";
+const FIRST_LINE: &str = "purser identities 2";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
@@ -71,8 +71,8 @@ impl Manifest {
         );
         for run in &self.runs {
             text += &format!(
-                "run {} {} {} {} {}\n",
-                run.number, run.count, run.first_entry, run.last_entry, run.checksum
+                "run {} {} {} {} {} {}\n",
+                run.number, run.count, run.first_entry, run.last_entry, run.last_hash, run.checksum
             );
         }
         let checksum = Checksum::of_text(&text);
@@ -103,12 +103,13 @@ impl Manifest {
         let key = line("key").and_then(numbers).ok_or(TORN)?;
         let mut runs: Vec<About> = Vec::new();
         while let Some(run) = line("run") {
-            let [number, count, first, last, checksum] = numbers(run).ok_or(TORN)?;
+            let [number, count, first, last, hash, checksum] = numbers(run).ok_or(TORN)?;
             let about = About {
                 number,
                 count,
                 first_entry: first as i64,
                 last_entry: last as i64,
+                last_hash: hash,
                 key_id: Self::key_id(key),
                 checksum,
             };
@@ -148,6 +149,7 @@ mod tests {
             count: 9,
             first_entry: entries.0,
             last_entry: entries.1,
+            last_hash: 1,
             key_id: Manifest::key_id(key),
             checksum: u64::MAX,
         };
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn refuses_other_formats() {
         for (from, to) in [
-            ("ties 1", "ties 2"),
+            ("ties 2", "ties 3"),
             ("window", "widow"),
             ("key 1 2", "key 1 x"),
         ] {

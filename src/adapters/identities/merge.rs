@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::records::{Reader, Record, Writer};
 use super::run::Run;
+use crate::domain::entry::Mark;
 
 /// Runs that are worth merging, unless there are too many.
 const FEWEST: usize = 4;
@@ -45,7 +46,7 @@ pub(super) struct Merge {
     held: Option<Record>,
     writer: Writer,
     before: i64,
-    entries: (i64, i64),
+    entries: (i64, Mark),
     key_id: u64,
 }
 
@@ -78,7 +79,7 @@ impl Merge {
             held: None,
             writer,
             before,
-            entries: (first.first_entry, last.last_entry),
+            entries: (first.first_entry, last.mark()),
             key_id: first.key_id,
         })
     }

@@ -21,9 +21,10 @@ mod run;
 mod tests;
 mod view;
 
+use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crate::domain::duplicates::{Older, OlderFault, Place, Recent};
@@ -33,7 +34,7 @@ use fault::Fault;
 use view::{Shared, Stop, View};
 
 pub use budget::{Split, split};
-pub use open::{Opened, Opening};
+pub use open::{Opened, Opening, mark};
 
 /// The runs of one shard.
 ///
@@ -46,6 +47,10 @@ pub struct IdentityRuns {
     buffer: Vec<u8>,
     /// The last entry handed over.
     last_entry: i64,
+    /// The last entry that the ledger has committed.
+    committed: Arc<AtomicI64>,
+    /// What may be forgotten, each once an entry is committed.
+    forgetting: VecDeque<(i64, i64)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -110,19 +115,26 @@ impl Older for IdentityRuns {
     }
 
     fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {
-        if recent.last_entry < self.last_entry {
+        if recent.last.entry < self.last_entry {
             let text = format!(
                 "identities up to entry {} were handed over after those up to entry {}",
-                recent.last_entry, self.last_entry
+                recent.last.entry, self.last_entry
             );
             return Err(OlderFault { text, source: None });
         }
-        self.last_entry = recent.last_entry;
+        self.last_entry = recent.last.entry;
         self.shared.take_over(recent, &mut self.view)
     }
 
-    fn forget(&mut self, before: i64) {
-        self.shared.forgotten.fetch_max(before, Ordering::Relaxed);
+    fn forget(&mut self, before: i64, entry: i64) {
+        self.forgetting.push_back((before, entry));
+        let committed = self.committed.load(Ordering::Acquire);
+        while let Some((before, _)) = self
+            .forgetting
+            .pop_front_if(|(_, entry)| *entry <= committed)
+        {
+            self.shared.forgotten.fetch_max(before, Ordering::Relaxed);
+        }
     }
 
     /// Writes what was handed over, publishes what is committed, and ends.

@@ -6,12 +6,14 @@
 //! Invariant: what is used was made of this ledger, of entries that it still has, for a window
 //! no shorter than today's, and every bit of it is as it was written.
 
+use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use crate::domain::duplicates::OlderFault;
+use crate::domain::entry::Mark;
 
 use super::IdentityRuns;
 use super::background::Worker;
@@ -20,7 +22,7 @@ use super::fault::Fault;
 use super::filter::Filter;
 use super::manifest::{Manifest, UNFINISHED, covered};
 use super::records::Record;
-use super::run::{RUN, Run, delete};
+use super::run::{About, RUN, Run, delete};
 use super::view::Shared;
 
 /// What is needed to open the runs of one shard.
@@ -31,6 +33,9 @@ pub struct Opening {
     pub ledger_id: String,
     /// The last entry of the ledger.
     pub fence_entry: i64,
+    /// The ledger's row at the [`mark`] of the runs is another one, or there is none: it was put
+    /// back to an earlier state, and has perhaps grown again since.
+    pub is_forked: bool,
     /// Bytes of memory; see [`super::split`]. Below 8 MiB, up to 3 MiB more are used.
     pub budget_bytes: u64,
     /// Microseconds that an identity is kept at least.
@@ -50,6 +55,13 @@ pub struct Opened {
     pub covered_entry: i64,
     /// Why an earlier cache was of no use.
     pub thrown_away: Option<String>,
+}
+
+/// The last row whose identity is in the runs of a folder; `None` when there are none that can be
+/// used.
+pub fn mark(folder: &Path) -> Option<Mark> {
+    let manifest = Manifest::read(folder).ok()??;
+    manifest.runs.last().map(About::mark)
 }
 
 /// The runs and their worker, which is not at work yet.
@@ -83,7 +95,7 @@ pub(super) fn prepare(opening: Opening) -> Result<(Opened, Worker), OlderFault> 
         shared: Arc::clone(&shared),
         folder: opening.folder,
         manifest,
-        committed: opening.committed,
+        committed: Arc::clone(&opening.committed),
         room,
         runs,
         filter,
@@ -97,6 +109,8 @@ pub(super) fn prepare(opening: Opening) -> Result<(Opened, Worker), OlderFault> 
         shared,
         buffer: Vec::new(),
         last_entry: covered_entry,
+        committed: opening.committed,
+        forgetting: VecDeque::new(),
         thread: None,
     };
     let opened = Opened {
@@ -119,6 +133,11 @@ fn load(opening: &Opening, room: Room) -> Result<Loaded, Option<String>> {
     let covered_entry = covered(&manifest.runs);
     if manifest.ledger != one_line(&opening.ledger_id) {
         return Err(Some(format!("it is of the ledger {}", manifest.ledger)));
+    }
+    if opening.is_forked {
+        return Err(Some(format!(
+            "it holds entries up to {covered_entry} that the ledger does not have any more"
+        )));
     }
     if covered_entry > opening.fence_entry {
         return Err(Some(format!(

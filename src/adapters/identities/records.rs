@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::duplicates::Place;
+use crate::domain::entry::Mark;
 
 use super::checksum::Checksum;
 use super::fault::Fault;
@@ -199,13 +200,14 @@ impl Writer {
     }
 
     /// Completes the file, for identities of the entries `[first, last]`.
-    pub(super) fn finish(mut self, (first, last): (i64, i64), key_id: u64) -> Result<Run, Fault> {
+    pub(super) fn finish(mut self, (first, last): (i64, Mark), key_id: u64) -> Result<Run, Fault> {
         self.flush()?;
         let mut about = About {
             number: self.number,
             count: self.count,
             first_entry: first,
-            last_entry: last,
+            last_entry: last.entry,
+            last_hash: last.hash,
             key_id,
             checksum: 0,
         };

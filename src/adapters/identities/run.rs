@@ -3,7 +3,8 @@
 //! Owns the file's format and finding one hash by one read. Leaves reading and writing all of them
 //! to `records`, which files count to `manifest`, and when they are made to `background`.
 //!
-//! Format, in little-endian words of 64 bits: magic, version, count, first and last entry, key id,
+//! Format, in little-endian words of 64 bits: magic, version, count, first and last entry, the last
+//! one's hash, key id,
 //! checksum; then `count` records of 28 bytes: hash (two words), fingerprint (half a word), since.
 //!
 //! Invariant: hashes rise strictly, and the checksum covers every bit but the magic's.
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::duplicates::Place;
+use crate::domain::entry::Mark;
 
 use super::checksum::Checksum;
 use super::fault::Fault;
@@ -22,10 +24,10 @@ use super::records::{RECORD_BYTES, Reader, Record};
 
 /// What the file of a run is called, before its number.
 pub(super) const RUN: &str = "run-";
-const HEADER_WORDS: usize = 7;
+const HEADER_WORDS: usize = 8;
 pub(super) const HEADER_BYTES: u64 = HEADER_WORDS as u64 * 8;
 const MAGIC: u64 = u64::from_le_bytes(*b"purserid");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Records that one look reads, about 4 KiB, unless the index must be smaller.
 const BLOCK_RECORDS: u64 = 146;
 
@@ -38,6 +40,8 @@ pub(super) struct About {
     /// Identities of the entries `[first_entry, last_entry]` are in the run.
     pub(super) first_entry: i64,
     pub(super) last_entry: i64,
+    /// Of the last one's row.
+    pub(super) last_hash: u64,
     /// Of the key that the hashes are made with.
     pub(super) key_id: u64,
     pub(super) checksum: u64,
@@ -159,6 +163,14 @@ pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
 }
 
 impl About {
+    /// The last row whose identity is in the run.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            entry: self.last_entry,
+            hash: self.last_hash,
+        }
+    }
+
     /// What the file takes, unless that does not fit.
     pub(super) fn bytes(&self) -> u64 {
         let records = self.count.saturating_mul(RECORD_BYTES as u64);
@@ -172,6 +184,7 @@ impl About {
             self.count,
             self.first_entry as u64,
             self.last_entry as u64,
+            self.last_hash,
             self.key_id,
             self.checksum,
         ];
@@ -184,10 +197,17 @@ impl About {
 
     /// The checksum of the run whose records have `checksum`.
     pub(super) fn seal(&self, mut checksum: Checksum) -> u64 {
-        let entries = [self.first_entry as u64, self.last_entry as u64];
-        for word in [VERSION, self.count, entries[0], entries[1], self.key_id] {
+        let entries = [
+            self.first_entry as u64,
+            self.last_entry as u64,
+            self.last_hash,
+        ];
+        checksum.add(VERSION);
+        checksum.add(self.count);
+        for word in entries {
             checksum.add(word);
         }
+        checksum.add(self.key_id);
         checksum.get()
     }
 }
@@ -226,7 +246,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::super::records::Writer;
-    use super::super::tests::hash_of;
+    use super::super::tests::{hash_of, mark};
     use super::*;
 
     #[test]
@@ -244,7 +264,7 @@ mod tests {
                 };
                 writer.push(&Record { hash: *hash, place }).unwrap();
             }
-            let written = writer.finish((1, 9), 5).unwrap();
+            let written = writer.finish((1, mark(9)), 5).unwrap();
             let about = written.about().clone();
             let read = Run::open(folder.path(), about, index_bytes, |_| {}).unwrap();
             for run in [written, read] {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::domain::duplicates::{Segment, segment_of};
+use crate::domain::entry::Mark;
 use std::sync::atomic::AtomicI64;
 
 const WINDOW: i64 = 1_000;
@@ -32,6 +33,11 @@ fn place(key: u64) -> Place {
     }
 }
 
+pub(super) fn mark(entry: i64) -> Mark {
+    let hash = entry.cast_unsigned() * 7;
+    Mark { entry, hash }
+}
+
 fn recent(places: impl IntoIterator<Item = ([u64; 2], Place)>, last_entry: i64) -> Recent {
     let mut segments = vec![Segment::default(); SEGMENTS];
     for (hash, place) in places {
@@ -39,7 +45,7 @@ fn recent(places: impl IntoIterator<Item = ([u64; 2], Place)>, last_entry: i64) 
     }
     Recent {
         segments,
-        last_entry,
+        last: mark(last_entry),
     }
 }
 
@@ -56,6 +62,7 @@ fn opening(folder: &Path, committed: i64) -> Opening {
         folder: folder.to_owned(),
         ledger_id: "table 7\n/0".to_owned(),
         fence_entry: committed,
+        is_forked: false,
         budget_bytes: 4 << 20,
         window: WINDOW,
         fresh_key: [1, 2, 3, 4],
@@ -98,7 +105,7 @@ fn closed_runs_are_found_again_with_their_key() {
     assert_eq!(opened.key, [1, 2, 3, 4]);
     assert_eq!(lost(&mut opened.runs, 51), [51]);
     assert_eq!((opened.runs.len(), opened.runs.runs()), (50, 2));
-    assert_eq!(opened.runs.disk_bytes(), 2 * 56 + 50 * 28);
+    assert_eq!(opened.runs.disk_bytes(), 2 * 64 + 50 * 28);
     let files = fs::read_dir(folder.path()).unwrap();
     let bytes = files.map(|file| file.unwrap().metadata().unwrap().len());
     let manifest = fs::metadata(folder.path().join("manifest")).unwrap();
@@ -143,7 +150,7 @@ fn runs_become_visible_once_their_entries_are_committed() {
 #[test]
 fn what_does_not_fit_the_ledger_is_thrown_away() {
     type Case = (&'static str, fn(&mut Opening));
-    let cases: [Case; 3] = [
+    let cases: [Case; 4] = [
         ("it is of the ledger table 7\\n/0", |opening| {
             opening.ledger_id = "table 7\n/1".to_owned();
         }),
@@ -151,6 +158,12 @@ fn what_does_not_fit_the_ledger_is_thrown_away() {
             "it goes up to entry 50, the ledger only up to 49",
             |opening| {
                 opening.fence_entry = 49;
+            },
+        ),
+        (
+            "it holds entries up to 50 that the ledger does not have any more",
+            |opening| {
+                opening.is_forked = true;
             },
         ),
         (

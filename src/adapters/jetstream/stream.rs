@@ -92,12 +92,24 @@ impl Connection {
     ///
     /// [`NatsError::Api`] when the broker does not answer.
     pub async fn message_at(&self, name: &str, seq: u64) -> Result<Option<Message>, NatsError> {
+        self.message(name, json!({ "seq": seq })).await
+    }
+
+    /// The first message at or behind `seq`, or `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::message_at`].
+    pub async fn message_from(&self, name: &str, seq: u64) -> Result<Option<Message>, NatsError> {
+        let any = json!({ "seq": seq, "next_by_subj": ">" });
+        self.message(name, any).await
+    }
+
+    async fn message(&self, name: &str, wanted: Value) -> Result<Option<Message>, NatsError> {
         let doing = "read a message of";
         let subject = format!("STREAM.MSG.GET.{name}");
-        let answer: Result<Response<Value>, RequestError> = self
-            .jetstream
-            .request(subject, &json!({ "seq": seq }))
-            .await;
+        let answer: Result<Response<Value>, RequestError> =
+            self.jetstream.request(subject, &wanted).await;
         match answer.map_err(|fault| api(doing, name, fault))? {
             Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {
                 Ok(None)

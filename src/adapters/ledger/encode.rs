@@ -55,10 +55,26 @@ pub struct FileWriter {
     day: Day,
     /// Relative to the table's root.
     name: String,
-    path: PathBuf,
+    partial: Partial,
     writer: ArrowWriter<BufWriter<File>>,
     rows: u64,
     stats: FileStats,
+}
+
+/// A file that is deleted again unless it is finished: on a disk that is full, what was begun in
+/// vain must not stay.
+struct Partial {
+    path: PathBuf,
+    is_finished: bool,
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // One that stays is deleted by maintenance.
+            fs::remove_file(&self.path).ok();
+        }
+    }
 }
 
 impl FileWriter {
@@ -78,6 +94,10 @@ impl FileWriter {
             fs::create_dir_all(folder).map_err(io)?;
         }
         let file = BufWriter::new(File::create_new(&path).map_err(io)?);
+        let partial = Partial {
+            path: path.clone(),
+            is_finished: false,
+        };
         let options = ArrowWriterOptions::new()
             .with_properties(properties())
             .with_skip_arrow_metadata(true);
@@ -92,7 +112,7 @@ impl FileWriter {
             shard,
             day,
             name,
-            path,
+            partial,
             writer,
             rows: 0,
             stats: FileStats::default(),
@@ -118,7 +138,7 @@ impl FileWriter {
         add_stats(&mut self.stats, self.shard, batch);
         let written = self.writer.write(batch);
         written.map_err(|source| EncodeError::Parquet {
-            path: self.path.clone(),
+            path: self.partial.path.clone(),
             source,
         })
     }
@@ -127,17 +147,18 @@ impl FileWriter {
     ///
     /// # Errors
     ///
-    /// The disk is full, for instance; a partial file stays, and nothing names it.
+    /// The disk is full, for instance; nothing of the file stays.
     pub fn finish(self) -> Result<NewFile, EncodeError> {
         let Self {
             day,
             name,
-            path,
+            mut partial,
             writer,
             rows,
             stats,
             ..
         } = self;
+        let path = partial.path.clone();
         let io = |source| EncodeError::Io {
             path: path.clone(),
             source,
@@ -155,6 +176,7 @@ impl FileWriter {
         for folder in path.ancestors().skip(1).take(2) {
             sync_folder(folder).map_err(io)?;
         }
+        partial.is_finished = true;
         Ok(NewFile {
             path: name,
             size,
@@ -265,4 +287,25 @@ fn widen_text(stats: &mut ColumnStats<String>, text: &StringArray) {
         from.map(str::to_owned),
         to.map(str::to_owned),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_not_finished_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let begin = || FileWriter::create(folder.path(), 0, Day::new(20_000)).expect("a file");
+        let files = || {
+            let day = folder.path().join(partition_folder(Day::new(20_000)));
+            fs::read_dir(day).expect("a folder").count()
+        };
+        let begun = begin();
+        assert_eq!(files(), 1);
+        drop(begun);
+        assert_eq!(files(), 0);
+        begin().finish().expect("a finished file");
+        assert_eq!(files(), 1);
+    }
 }

@@ -22,7 +22,7 @@ pub use compact::{CompactError, compact};
 pub use delta::{Error, Ledger, LedgerFile, Merge, NewFile, Trouble, data_store, data_url, reach};
 pub use encode::{EncodeError, FileWriter};
 pub use log::{Fate, Log, LogEntry, Nameplate};
-pub use recover::{RecoverError, message_rows, rows, rows_of_days};
+pub use recover::{RecoverError, has_row, message_rows, rows, rows_of_days};
 pub use wallets::{
     About, Checkpoint, NewWallets, WalletRows, WalletsError, WalletsFile, newest_checkpoint,
 };

@@ -23,7 +23,7 @@ use parquet::file::statistics::Statistics;
 
 use super::delta::{self, Bounds, Ledger, LedgerFile};
 use crate::domain::calendar;
-use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload};
+use crate::domain::entry::{Entry, GrantId, Kind, Mark, Note, Payload};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
 /// Rows that are decoded at once.
@@ -137,6 +137,32 @@ pub async fn message_rows(
         }
     }
     Ok(())
+}
+
+/// Whether the shard has this very row.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub async fn has_row(ledger: &mut Ledger, shard: u32, wanted: Mark) -> Result<bool, RecoverError> {
+    let only = Bounds {
+        min: wanted.entry,
+        max: wanted.entry,
+    };
+    let mut files = shard_files(ledger, shard).await?;
+    files.retain(|file| {
+        file.entries
+            .is_none_or(|entries| (entries.min..=entries.max).contains(&wanted.entry))
+    });
+    let mut found = false;
+    for file in files {
+        let content = Content::fetch(ledger, &file).await?;
+        content.rows(shard, ("entry", only), &mut |row| {
+            found |= Mark::of(row) == wanted;
+            Ok::<(), RecoverError>(())
+        })?;
+    }
+    Ok(found)
 }
 
 async fn shard_files(ledger: &mut Ledger, shard: u32) -> Result<Vec<LedgerFile>, RecoverError> {

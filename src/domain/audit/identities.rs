@@ -8,7 +8,7 @@
 use super::finding::{Fault, RowCheck};
 use crate::domain::command::COMMAND_PREFIX;
 use crate::domain::duplicates::{DuplicateFilter, Identity, Occupied, OlderFault, Verdict};
-use crate::domain::entry::{Entry, Kind};
+use crate::domain::entry::{Entry, Kind, Mark};
 use crate::domain::price::PriceBook;
 use crate::domain::units::Day;
 
@@ -44,7 +44,7 @@ impl Identities {
             Occupied::Since(row.received_at)
         };
         self.filter.occupy(identity, occupied);
-        self.filter.make_room(row.entry)
+        self.filter.make_room(Mark::of(row))
     }
 
     /// A copy was refused: an event of its identity must have been accepted within the window.
@@ -84,8 +84,8 @@ impl Identities {
         let now = row.received_at;
         if self.day.replace(now.day()) != Some(now.day()) {
             let windows = book.tables().iter().map(|table| table.rules.window);
-            self.filter
-                .forget(now.plus(-windows.max().unwrap_or_default()));
+            let before = now.plus(-windows.max().unwrap_or_default());
+            self.filter.forget(before, row.entry);
         }
         let window = book.tables()[book.in_force_or_first(now)].rules.window;
         self.filter.verdict(identity, now, window)

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::domain::entry::Mark;
+
 /// What is known of an occupied identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -35,8 +37,9 @@ pub trait Older: Send {
     /// They, or some before them, can't be kept.
     fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault>;
 
-    /// Identities that were occupied before `before`, in microseconds, need not be found again.
-    fn forget(&mut self, before: i64);
+    /// Identities that were occupied before `before`, in microseconds, need not be found again,
+    /// once the ledger has the row `entry`.
+    fn forget(&mut self, before: i64, entry: i64);
 
     /// Keeps what it has for the next start, as far as the ledger has it too.
     ///
@@ -61,7 +64,7 @@ pub struct Recent {
     /// By [`segment_of`], so that one after the other they are in the order of the hashes.
     pub segments: Vec<Segment>,
     /// Identities of entries up to this one are in here, or were handed over earlier.
-    pub last_entry: i64,
+    pub last: Mark,
 }
 
 /// One table of many, so that growing one does not hold up the engine.
@@ -82,7 +85,7 @@ impl Recent {
         segments.resize_with(room.segments.max(1), Segment::default);
         Self {
             segments,
-            last_entry: 0,
+            last: Mark::default(),
         }
     }
 

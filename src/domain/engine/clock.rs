@@ -24,7 +24,8 @@ impl Engine {
         let before = self.now;
         self.now = Some(before.map_or(to, |now| now.max(to)));
         if before.map(Timestamp::day) != self.now.map(Timestamp::day) {
-            self.filter.forget(to.plus(-self.book.longest_window()));
+            let before = to.plus(-self.book.longest_window());
+            self.filter.forget(before, self.last.entry + 1);
         }
     }
 
@@ -93,7 +94,7 @@ impl Engine {
         };
         let now = self.now.unwrap_or(timer.due);
         let mut origin = Origin::timer(message, (now, timer), self.timer_legs);
-        let before = self.last_entry;
+        let before = self.last.entry;
         match timer.kind {
             TimerKind::PeriodEnd => self.end_period(place, timer.due, &mut origin, sink),
             TimerKind::PeriodClose | TimerKind::GrantExpiry => {
@@ -103,7 +104,7 @@ impl Engine {
             }
         }
         self.timer_legs = origin.next_leg();
-        self.last_entry > before
+        self.last.entry > before
     }
 
     fn end_period(

@@ -121,7 +121,7 @@ impl Engine {
         sink: &mut impl Sink,
     ) -> u32 {
         let start = self.now.unwrap_or(Timestamp::EPOCH).day();
-        let row = origin.row(self.last_entry + 1, Kind::Wallet);
+        let row = origin.row(self.last.entry + 1, Kind::Wallet);
         let row = Entry {
             period: Some(start),
             balance: Some(Credits::ZERO),
@@ -132,8 +132,7 @@ impl Engine {
         };
         let opened = self.wallets.apply_opening(&row, members, &self.book);
         let place = opened.expect("the plan and the anchor day were checked before");
-        self.last_entry += 1;
-        sink.append(&row);
+        self.put(&row, sink);
         self.give_pool(place, (start, plan, version), origin, sink);
         place
     }

@@ -22,7 +22,7 @@ use super::alert::Alert;
 use super::command::{BadCommand, COMMAND_PREFIX};
 use super::customer::{Shard, is_customer};
 use super::duplicates::{DuplicateFilter, Occupied, OlderFault, Verdict};
-use super::entry::{Kind, Payload, RawBody, Reason, Sink};
+use super::entry::{Kind, Mark, Payload, RawBody, Reason, Sink};
 use super::event::{Event, Reading};
 use super::price::PriceBook;
 use super::rating::Scratch;
@@ -47,7 +47,7 @@ pub struct Engine {
     /// The versions that have a `prices` row; always the book's first ones.
     recorded_versions: Vec<String>,
     now: Option<Timestamp>,
-    last_entry: i64,
+    last: Mark,
     wallets: Wallets,
     timers: Timers,
     filter: DuplicateFilter,
@@ -161,7 +161,7 @@ impl Engine {
             book: Arc::new(book),
             recorded_versions: Vec::new(),
             now: None,
-            last_entry: 0,
+            last: Mark::default(),
             wallets: Wallets::default(),
             timers: Timers::default(),
             filter,
@@ -175,7 +175,7 @@ impl Engine {
 
     /// The number of the last row; 0 before the first.
     pub fn last_entry(&self) -> i64 {
-        self.last_entry
+        self.last.entry
     }
 
     /// The highest `received_at` seen; `None` before the first event.
@@ -186,6 +186,11 @@ impl Engine {
     /// For how long, in microseconds, a copy of a charged event must be found.
     pub fn longest_window(&self) -> i64 {
         self.book.longest_window()
+    }
+
+    /// The last row.
+    pub fn mark(&self) -> Mark {
+        self.last
     }
 
     /// All wallets, in the order in which they were opened.
@@ -200,7 +205,7 @@ impl Engine {
     ///
     /// The duplicate filter can't keep what it has: stop, and come back from the ledger.
     pub fn begin(&mut self, message: &Message<'_>, sink: &mut impl Sink) -> Result<(), OlderFault> {
-        self.filter.make_room(self.last_entry)?;
+        self.filter.make_room(self.last)?;
         self.timer_legs = 0;
         if let Arrival::Broker { received_at, .. } = message.arrival {
             self.move_now(received_at);

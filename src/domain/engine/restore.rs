@@ -15,7 +15,7 @@ use super::Engine;
 use super::wallets::ApplyError;
 use crate::domain::command::COMMAND_PREFIX;
 use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault};
-use crate::domain::entry::{Entry, Kind, Payload};
+use crate::domain::entry::{Entry, Kind, Mark, Payload};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::units::{Credits, Timestamp};
@@ -51,8 +51,8 @@ pub enum RestoreError {
 /// What an engine knows besides its wallets and identities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The number of the last row.
-    pub entry: i64,
+    /// The last row.
+    pub last: Mark,
     pub now: Option<Timestamp>,
     /// The price versions that have a `prices` row, in the order of those.
     pub versions: Vec<String>,
@@ -72,16 +72,16 @@ impl Engine {
     /// What a checkpoint keeps besides wallets.
     pub fn head(&self) -> Head {
         Head {
-            entry: self.last_entry,
+            last: self.last,
             now: self.now,
             versions: self.recorded_versions.clone(),
         }
     }
 
     /// Starts from a checkpoint instead of from nothing: call it on a new engine, then `load`
-    /// each wallet, then `restore` the rows after `head.entry`.
+    /// each wallet, then `restore` the rows after `head.last`.
     pub fn resume(&mut self, head: Head) {
-        self.last_entry = head.entry;
+        self.last = head.last;
         self.now = head.now;
         self.recorded_versions = head.versions;
     }
@@ -109,14 +109,14 @@ impl Engine {
     /// The row does not follow from the rows before it.
     pub fn restore(&mut self, row: &Entry<'_>, data: &Members<'_>) -> Result<(), RestoreError> {
         let entry = row.entry;
-        if entry != self.last_entry + 1 {
+        if entry != self.last.entry + 1 {
             return Err(RestoreError::Gap {
-                expected: self.last_entry + 1,
+                expected: self.last.entry + 1,
                 found: entry,
             });
         }
         let fault = |source| RestoreError::Apply { entry, source };
-        self.last_entry = entry;
+        self.last = Mark::of(row);
         if row.kind == Kind::Prices {
             self.recorded_versions
                 .push(row.price_version.unwrap_or_default().to_owned());
@@ -207,8 +207,8 @@ impl Engine {
     /// # Errors
     ///
     /// The duplicate filter can't keep what it has.
-    pub fn make_room(&mut self, last_entry: i64) -> Result<(), OlderFault> {
-        self.filter.make_room(last_entry)
+    pub fn make_room(&mut self, last: Mark) -> Result<(), OlderFault> {
+        self.filter.make_room(last)
     }
 
     /// Puts other price versions in force: once after the last row, and again whenever the price

@@ -6,7 +6,7 @@
 use super::wallets::{Effect, TIMER_IDX};
 use super::{Engine, Message};
 use crate::domain::alert::{Alert, Cause};
-use crate::domain::entry::{Entry, Kind, Note, Sink};
+use crate::domain::entry::{Entry, Kind, Mark, Note, Sink};
 use crate::domain::event::{Event, Members};
 use crate::domain::timers::Timer;
 use crate::domain::units::Timestamp;
@@ -117,6 +117,12 @@ impl<'a> Origin<'a> {
 }
 
 impl Engine {
+    /// Hands a row out, which is the last one now.
+    pub(super) fn put(&mut self, row: &Entry<'_>, sink: &mut impl Sink) {
+        self.last = Mark::of(row);
+        sink.append(row);
+    }
+
     /// Appends a row that changes no wallet; `fill` sets its columns.
     pub(super) fn append<'a: 'b, 'b>(
         &mut self,
@@ -125,10 +131,9 @@ impl Engine {
         sink: &mut impl Sink,
         fill: impl FnOnce(&mut Entry<'b>),
     ) {
-        let mut row = origin.row(self.last_entry + 1, kind);
+        let mut row = origin.row(self.last.entry + 1, kind);
         fill(&mut row);
-        self.last_entry += 1;
-        sink.append(&row);
+        self.put(&row, sink);
     }
 
     /// Applies a row to the wallet at `place`, then appends it with the balance that it left;
@@ -141,15 +146,14 @@ impl Engine {
         sink: &mut impl Sink,
         fill: impl FnOnce(&mut Entry<'b>),
     ) -> u32 {
-        let mut row = origin.row(self.last_entry + 1, kind);
+        let mut row = origin.row(self.last.entry + 1, kind);
         fill(&mut row);
         let applied = self
             .wallets
             .apply(place, &row, data, &self.book, &mut self.timers);
         let Effect { balance, reached } = applied.expect("the engine's own rows can be applied");
         row.balance = Some(balance);
-        self.last_entry += 1;
-        sink.append(&row);
+        self.put(&row, sink);
         reached
     }
 
@@ -182,13 +186,13 @@ impl Engine {
             }
             self.alerts
                 .push(Alert::used(wallet, *threshold, cause, offers));
-            let mut row = origin.row(self.last_entry + 1, Kind::Alert);
+            let mut row = origin.row(self.last.entry + 1, Kind::Alert);
             row.period = Some(period);
             row.balance = Some(balance);
             row.plan = Some(&terms.plan.id);
             row.price_version = Some(&terms.version);
             row.reason = Some(Note::Used(*threshold));
-            self.last_entry += 1;
+            self.last = Mark::of(&row);
             sink.append(&row);
         }
     }

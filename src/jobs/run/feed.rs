@@ -19,8 +19,9 @@ use crate::domain::units::Timestamp;
 use crate::jobs::alert_event::cloud_event;
 use crate::jobs::batches::{Batches, WriterGone};
 use crate::jobs::checkpoints::Checkpoints;
+use crate::jobs::last_message::LastMessage;
 use crate::jobs::prices::PricesError;
-use crate::jobs::shard::{LastMessage, ShardError, keep_filter};
+use crate::jobs::shard::{ShardError, keep_filter};
 use crate::jobs::writer::{Writer, WriterError, WriterThread};
 
 /// How often the worker tells of its progress.

@@ -1,12 +1,13 @@
 //! Run: a stream → ledger.
 //!
-//! Owns attaching to the stream, receiving, and the worker's end. Leaves the engine's thread to
-//! `feed`, the ledger to `writer` and the broker to `adapters::jetstream`.
+//! Owns attaching, receiving, and the worker's end. Leaves where to go on to `place`, the engine's
+//! thread to `feed`, the ledger to `writer` and the broker to `adapters::jetstream`.
 //!
 //! Invariant: nothing but the ledger acknowledges a message: its rows and its place are committed
 //! together. An alert is stored by the broker before the rows that tell of it are committed.
 
 mod feed;
+mod place;
 mod retry;
 
 use std::collections::BTreeSet;
@@ -19,18 +20,17 @@ use tokio::sync::mpsc;
 
 use super::checkpoints::Checkpointer;
 use super::prices::{PriceFolder, PricesError};
-use super::shard::{Attach as AttachShard, AttachedShard, LastMessage, Parts, ShardError, attach};
+use super::shard::{Attach as AttachShard, AttachedShard, Parts, ShardError, attach};
 use super::writer::{Writer, WriterError};
 use crate::adapters::jetstream::{
-    Access, Attach, Connection, Known, Message, NatsError, Receiver, Refusal, StreamId,
-    attach as attach_stream, start_alerts,
+    Access, Connection, Message, NatsError, Receiver, Refusal, StreamId, start_alerts,
 };
 use crate::adapters::price_files::ReadError;
 use crate::domain::duplicates::OlderFault;
 use crate::domain::engine::RestoreError;
-use crate::domain::entry::is_stream;
 use crate::domain::units::Timestamp;
 use feed::{AlertGate, Feed, Look};
+use place::start;
 use retry::may_pass;
 
 /// What a stream of usage takes: usage, mixed usage of a gateway, wallet commands.
@@ -289,64 +289,6 @@ async fn watch_prices(folder: PriceFolder, looks: Sender<Result<Look, PricesErro
             return; // The engine has ended.
         }
     }
-}
-
-/// Where to go on in the stream; makes sure that it is the one that the ledger has read.
-async fn start(
-    connection: &Connection,
-    job: &Run,
-    stream: &StreamId,
-    attached: &AttachedShard,
-) -> Result<u64, RunError> {
-    let source = stream.source();
-    let facts = connection.facts(&stream.name).await?;
-    let read = attached.sources();
-    let known_source = if read.contains(&source) {
-        Some(source.clone())
-    } else {
-        // Of several incarnations of a stream the newest.
-        read.iter().rev().find(|source| is_stream(source)).cloned()
-    };
-    let known = match known_source {
-        None => None,
-        Some(known) => {
-            let position = attached.position(&known).await?.unwrap_or(0);
-            Some(Known {
-                source: known,
-                position: position.unsigned_abs(),
-            })
-        }
-    };
-    match attach_stream(known.as_ref(), &facts) {
-        Attach::Start { next } => {
-            check_last(connection, stream, attached.last()).await?;
-            Ok(next)
-        }
-        Attach::Refuse(refusal @ (Refusal::OtherStream { .. } | Refusal::Lost { .. }))
-            if job.new_source =>
-        {
-            tracing::warn!(%refusal, "going on all the same, by --new-source");
-            Ok(facts.first_seq.max(1))
-        }
-        Attach::Refuse(refusal) => Err(refusal.into()),
-    }
-}
-
-/// Compares the last message that the ledger has read, if the stream still holds it.
-async fn check_last(
-    connection: &Connection,
-    stream: &StreamId,
-    last: &LastMessage,
-) -> Result<(), RunError> {
-    let Some(seq) = last.seq else { return Ok(()) };
-    let Some(message) = connection
-        .message_at(&stream.name, seq.unsigned_abs())
-        .await?
-    else {
-        return Ok(());
-    };
-    feed::check_message(&stream.source(), &message, last)?;
-    Ok(())
 }
 
 /// Hands messages to the engine until `stop` resolves or either side ends.

@@ -7,16 +7,18 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use super::RunError;
+use crate::adapters::jetstream::NatsError;
 use crate::adapters::ledger;
 use crate::jobs::writer::WriterError;
 
 /// Whether the same may go well later, though nobody has changed what the worker was told.
 pub(super) fn may_pass(error: &RunError) -> bool {
     match error {
-        RunError::Shard(_) | RunError::Writer(_) | RunError::Filter(_) | RunError::Nats(_) => {}
+        RunError::Nats(NatsError::Refused(_)) => return false,
         RunError::Refused(_) | RunError::Prices(_) | RunError::Book(_) => return false,
         RunError::AheadOfClock { .. } | RunError::Panicked => return false,
         RunError::LongerWindow => return true,
+        RunError::Shard(_) | RunError::Writer(_) | RunError::Filter(_) | RunError::Nats(_) => {}
     }
     if matches!(
         error,

@@ -45,6 +45,7 @@ struct World {
     budget_bytes: u64,
     now: i64,
     /// Entry `n` is at `n - 1`.
+    times: Vec<i64>,
     ledger: Vec<([u64; 2], Place)>,
     committed: Arc<AtomicI64>,
     /// Of what was handed over, the last entries.
@@ -63,6 +64,7 @@ impl World {
             folder,
             budget_bytes,
             now: 0,
+            times: Vec::new(),
             ledger: Vec::new(),
             committed,
             handed_over: Vec::new(),
@@ -92,7 +94,11 @@ impl World {
                 self.committed
                     .store(committed + open * share / 100, Ordering::Relaxed);
             }
-            Step::Forget => self.runs.forget(self.now - WINDOW),
+            Step::Forget => {
+                // The next row is the first that tells of now.
+                let entry = self.ledger.len() as i64 + 1;
+                self.runs.forget(self.now - WINDOW, entry);
+            }
             Step::Close => self = self.close(),
             Step::Crash => self = self.crash(),
         }
@@ -112,6 +118,7 @@ impl World {
             let fingerprint = self.ledger.len() as u32;
             let place = Place { fingerprint, since };
             self.ledger.push((hash, place));
+            self.times.push(self.now);
             self.remember(hash, place);
         }
     }
@@ -154,7 +161,7 @@ impl World {
         self.worker.shared.bury();
         let last_entry = self.ledger.len() as i64;
         let mut full = std::mem::replace(&mut self.recent, recent([], 0));
-        full.last_entry = last_entry;
+        full.last = mark(last_entry);
         self.runs.take_over(full).unwrap();
         self.handed_over.push(last_entry);
     }
@@ -187,6 +194,9 @@ impl World {
         let committed = self.committed.load(Ordering::Relaxed);
         assert!(opened.covered_entry <= committed);
         self.ledger.truncate(committed as usize);
+        // Who comes back knows only the time of the last row.
+        self.times.truncate(committed as usize);
+        self.now = self.times.last().copied().unwrap_or(0);
         let tail = &self.ledger[opened.covered_entry as usize..];
         self.recent = recent(tail.iter().copied(), 0);
         self.handed_over

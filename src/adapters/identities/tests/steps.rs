@@ -28,8 +28,10 @@ fn turns(runs: &mut IdentityRuns, worker: &mut Worker) {
 fn merging_drops_what_may_be_forgotten_and_deletes_the_old_files() {
     let folder = tempfile::tempdir().unwrap();
     let (mut runs, mut worker) = four_runs(folder.path());
-    runs.forget(301);
-    runs.forget(300);
+    runs.forget(301, 1_200);
+    runs.forget(300, 1_200);
+    // Not before that row is committed.
+    runs.forget(1_000, 1_201);
     turns(&mut runs, &mut worker);
     assert_eq!((runs.runs(), runs.len()), (1, 900));
     assert_eq!(lost(&mut runs, 1_200), Vec::from_iter(1..=300));

@@ -5,7 +5,8 @@
 //!
 //! Invariant: the shard count is written once, by whoever creates the table first.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deltalake::kernel::transaction::{CommitProperties, PROTOCOL};
@@ -98,8 +99,7 @@ impl Ledger {
             });
         }
         match &ledger.log_folder {
-            // Whoever made them may not have come to it: the log's, the table's, the data folder's.
-            Some(log) => log.ancestors().take(4).try_for_each(sync)?,
+            Some(log) => sync_names(log)?,
             None => ledger.check_conditional_put().await?,
         }
         Ok(ledger)
@@ -134,6 +134,19 @@ impl Ledger {
             log_folder,
         })
     }
+}
+
+/// Puts the names of the table's folders on the disk: whoever made them may not have come to it.
+fn sync_names(log: &Path) -> Result<(), Error> {
+    for (folder, above) in log.ancestors().take(4).zip(0..) {
+        match sync(folder) {
+            // Who may not list what the data folder lies in has not made it.
+            Err(Error::Sync { source, .. })
+                if above == 3 && source.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure that a loaded table is a ledger of ours; gives its shard count.

@@ -27,6 +27,7 @@ use super::columns::{PARTITION, WalletRows, batch_schema};
 use super::{About, TABLE, WalletsError, state};
 use crate::adapters::ledger::delta::{PIECE_BYTES, table_at};
 use crate::domain::engine::{Engine, Head};
+use crate::domain::entry::Mark;
 use crate::domain::units::Timestamp;
 
 /// The key of a file's footer.
@@ -65,11 +66,13 @@ pub struct Checkpoint {
 #[derive(Deserialize, Serialize)]
 struct Footer {
     ledger: String,
-    entry: i64,
+    /// `head.last`: number and hash.
+    head: (i64, u64),
     /// Microseconds since 1970.
     now: Option<i64>,
     versions: Vec<String>,
-    last_entry: i64,
+    /// Number and hash.
+    last: (i64, u64),
     sources: BTreeSet<String>,
 }
 
@@ -119,12 +122,13 @@ impl WalletsFile {
     ///
     /// The store does not take it.
     pub async fn finish(mut self, about: About) -> Result<NewWallets, WalletsError> {
+        let pair = |mark: Mark| (mark.entry, mark.hash);
         let footer = Footer {
             ledger: about.ledger,
-            entry: about.head.entry,
+            head: pair(about.head.last),
             now: about.head.now.map(Timestamp::get),
             versions: about.head.versions,
-            last_entry: about.last_entry,
+            last: pair(about.last),
             sources: about.sources,
         };
         let value = serde_json::to_string(&footer)?;
@@ -156,15 +160,16 @@ impl Checkpoint {
             .and_then(|pair| pair.value.as_deref())
             .ok_or_else(|| WalletsError::Unfit("its footer says nothing of it".to_owned()))?;
         let footer: Footer = serde_json::from_str(footer)?;
+        let mark = |(entry, hash)| Mark { entry, hash };
         Ok(Self {
             about: About {
                 ledger: footer.ledger,
                 head: Head {
-                    entry: footer.entry,
+                    last: mark(footer.head),
                     now: footer.now.map(Timestamp::new),
                     versions: footer.versions,
                 },
-                last_entry: footer.last_entry,
+                last: mark(footer.last),
                 sources: footer.sources,
             },
             file,

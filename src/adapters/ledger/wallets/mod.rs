@@ -24,6 +24,7 @@ pub use file::{Checkpoint, NewWallets, WalletsFile};
 pub use table::newest_checkpoint;
 
 use crate::domain::engine::{ApplyError, Head};
+use crate::domain::entry::Mark;
 
 /// The table's folder below the data folder.
 const TABLE: &str = "wallets";
@@ -53,10 +54,10 @@ pub enum WalletsError {
 pub struct About {
     /// Which ledger table it is of.
     pub ledger: String,
-    /// Rows up to `head.entry` are in every wallet; later ones may be in some.
+    /// Rows up to `head.last` are in every wallet; later ones may be in some.
     pub head: Head,
     /// The last row that is in any wallet.
-    pub last_entry: i64,
+    pub last: Mark,
     /// The sources that the ledger has rows of.
     pub sources: BTreeSet<String>,
 }

@@ -21,6 +21,7 @@ use super::file::{Checkpoint, NewWallets};
 use super::{About, TABLE, WalletsError};
 use crate::adapters::ledger::delta::table_at;
 use crate::adapters::ledger::schema::delta_columns;
+use crate::domain::entry::Mark;
 
 /// How long a checkpoint's file stays after another took its place, for those who still read it.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
@@ -37,6 +38,7 @@ impl NewWallets {
         match load(&mut table).await {
             Ok(true) => {}
             Ok(false) => create(&mut table).await?,
+            Err(error) if is_of_store(&error) => return Err(error),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, "the table of wallets can't be read and is made anew");
@@ -136,17 +138,30 @@ pub async fn newest_checkpoint(
     let About {
         ledger: of,
         head,
-        last_entry,
+        last: Mark { entry: last, .. },
         ..
     } = &checkpoint.about;
-    if of != ledger || *last_entry > fence || head.entry > *last_entry {
+    if of != ledger || *last > fence || head.last.entry > *last {
         return Err(WalletsError::Unfit(format!(
-            "it is of entries {} to {last_entry} of the ledger {of}, not of {ledger}, which ends \
+            "it is of entries {} to {last} of the ledger {of}, not of {ledger}, which ends \
              at {fence}",
-            head.entry
+            head.last.entry
         )));
     }
     Ok(Some(checkpoint))
+}
+
+/// Whether the store did not answer, or refused: what lies there may be as good as ever.
+fn is_of_store(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = Some(error);
+    while let Some(cause) = causes {
+        let found = cause.downcast_ref::<object_store::Error>();
+        if found.is_some_and(|found| !matches!(found, object_store::Error::NotFound { .. })) {
+            return true;
+        }
+        causes = cause.source();
+    }
+    false
 }
 
 /// Under which application id the log keeps the checksum of a shard's file.

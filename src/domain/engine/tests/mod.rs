@@ -111,7 +111,7 @@ impl Run {
         for place in 0..self.snapshots[stopped].wallets.len() {
             let taken = &self.snapshots[stopped.min(begun + place % 4)];
             if let Some(wallet) = taken.wallets.get(place) {
-                engine.load(wallet.clone(), taken.head.entry);
+                engine.load(wallet.clone(), taken.head.last.entry);
             }
         }
         self.restored_by(engine, kept)

@@ -1,8 +1,25 @@
-//! All chance of a simulation.
+//! All chance of the tests.
 //!
 //! Invariant: one seed gives the same throws for ever, whatever the machine.
+#![allow(dead_code, reason = "each test program uses another part of this")]
+#![allow(clippy::print_stderr, reason = "a failing test must tell its seed")]
+
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The seed of a run: what the environment's `variable` says, else the clock; printed.
+pub(crate) fn seed(variable: &str) -> u64 {
+    let clock = || {
+        let since = UNIX_EPOCH.elapsed().expect("a clock after 1970");
+        u64::try_from(since.as_nanos()).expect("a clock before the year 2500")
+    };
+    let given = std::env::var(variable).ok();
+    let seed = given.map_or_else(clock, |seed| seed.parse().expect("a number"));
+    eprintln!("{variable}={seed}");
+    seed
+}
 
 /// SplitMix64.
+#[derive(Debug)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -36,5 +53,10 @@ impl Dice {
 
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.place(from.len())]
+    }
+
+    /// A time shorter than so many milliseconds.
+    pub(crate) fn millis(&mut self, below: u64) -> Duration {
+        Duration::from_millis(self.below(below))
     }
 }
