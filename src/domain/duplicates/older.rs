@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::error::Error as Cause;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-
-use thiserror::Error;
 
 use crate::domain::entry::Mark;
 
@@ -50,13 +49,25 @@ pub trait Older: Send {
 }
 
 /// Older identities can't be read or kept.
-#[derive(Clone, Debug, Error)]
-#[error("{text}")]
+#[derive(Clone, Debug)]
 pub struct OlderFault {
     /// What was being done, and the way out.
     pub text: String,
-    #[source]
     pub source: Option<Arc<dyn Cause + Send + Sync>>,
+}
+
+impl fmt::Display for OlderFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// By hand, so that the source is the cause itself and not the pointer to it: whether it may pass
+/// is asked of the cause.
+impl Cause for OlderFault {
+    fn source(&self) -> Option<&(dyn Cause + 'static)> {
+        self.source.as_deref().map(|cause| cause as _)
+    }
 }
 
 /// Identities in memory.

@@ -64,9 +64,12 @@ fn io_may_pass(error: &io::Error) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::adapters::jetstream::Refusal;
     use crate::adapters::ledger::EncodeError;
+    use crate::domain::duplicates::OlderFault;
 
     fn written(kind: ErrorKind) -> RunError {
         let (path, source) = (PathBuf::from("part"), io::Error::from(kind));
@@ -84,6 +87,16 @@ mod tests {
         ] {
             assert_eq!(may_pass(&written(kind)), passes, "{kind}");
         }
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let (text, source) = ("the cache".to_owned(), Some(Arc::new(full) as _));
+        assert!(may_pass(&RunError::Filter(OlderFault { text, source })));
+        let hole = Refusal::Hole {
+            source_name: "USAGE@2026-01-01T00:00:00Z".to_owned(),
+            seq: 2,
+            first: 1,
+            last: 3,
+        };
+        assert!(!may_pass(&RunError::Nats(NatsError::Refused(hole))));
         let fenced = ledger::Error::Fenced {
             shard: 0,
             expected: 1,
