@@ -16,9 +16,7 @@ use super::last_message::LastMessage;
 use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
 use crate::adapters::identities::{IdentityRuns, Opening, Split, mark, split};
-use crate::adapters::ledger::{
-    About, Ledger, RecoverError, WalletsError, has_row, newest_checkpoint, rows,
-};
+use crate::adapters::ledger::{About, Ledger, RecoverError, has_row, newest_checkpoint, rows};
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::{DuplicateFilter, Older, OlderFault, Room};
 use crate::domain::engine::{Engine, RestoreError};
@@ -159,7 +157,6 @@ async fn open_filter(
     let opened = IdentityRuns::open(Opening {
         folder,
         ledger_id: format!("{id} shard {shard}"),
-        fence_entry,
         is_forked,
         budget_bytes: runs_bytes,
         window: book.longest_window(),
@@ -186,21 +183,7 @@ async fn start(
     ledger: &mut Ledger,
     (shard, book, filter): (Shard, PriceBook, DuplicateFilter),
 ) -> Result<(Engine, About), ShardError> {
-    let id = ledger.id().map_err(DataError::from)?;
-    let fence = ledger
-        .last_entry(shard.index)
-        .await
-        .map_err(DataError::from)?;
-    let found = newest_checkpoint(data.url(), shard.index, (&id, fence)).await;
-    let found = match found {
-        Ok(Some(found)) if !has_row(ledger, shard.index, found.about.last).await? => {
-            let entry = found.about.last.entry;
-            Err(WalletsError::Unfit(format!(
-                "it holds entries up to {entry} that the ledger does not have any more"
-            )))
-        }
-        found => found,
-    };
+    let found = newest_checkpoint(data.url(), ledger, shard.index).await;
     let mut engine = Engine::new(shard, book.clone(), filter);
     let loaded = found.and_then(|found| found.map(|found| found.load(&mut engine)).transpose());
     match loaded {
@@ -216,7 +199,7 @@ async fn start(
         }
     }
     let nothing = About {
-        ledger: id,
+        ledger: ledger.id().map_err(DataError::from)?,
         head: engine.head(),
         last: Mark::default(),
         sources: BTreeSet::new(),

@@ -123,7 +123,6 @@ fn audit(shard: Shard, book: PriceBook, folder: &Path) -> Result<Audit, VerifyEr
     let opened = IdentityRuns::open(Opening {
         folder: folder.join(shard.index.to_string()),
         ledger_id: "verify".to_owned(),
-        fence_entry: 0,
         is_forked: false,
         budget_bytes: runs_bytes,
         window: book.longest_window(),
@@ -145,10 +144,9 @@ async fn from_checkpoint(
     ledger: &mut Ledger,
     (shard, book, fence): (Shard, PriceBook, i64),
 ) -> Result<Option<Engine>, VerifyError> {
-    let id = ledger.id().map_err(DataError::from)?;
     let filter = DuplicateFilter::unbounded([0; 4]);
     let mut engine = Engine::new(shard, book, filter);
-    let found = newest_checkpoint(data.url(), shard.index, (&id, fence)).await;
+    let found = newest_checkpoint(data.url(), ledger, shard.index).await;
     match found.and_then(|found| found.map(|found| found.load(&mut engine)).transpose()) {
         Ok(Some(_)) => {}
         Ok(None) => return Ok(None),

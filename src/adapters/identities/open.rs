@@ -3,7 +3,7 @@
 //! Owns judging whether they can be used, and clearing away what cannot. Leaves to the caller
 //! filling in, from the ledger, what they do not cover.
 //!
-//! Invariant: what is used was made of this ledger, of entries that it still has, for a window
+//! Invariant: what is used was made of this ledger, of rows that it still has, for a window
 //! no shorter than today's, and every bit of it is as it was written.
 
 use std::collections::VecDeque;
@@ -31,10 +31,8 @@ pub struct Opening {
     pub folder: PathBuf,
     /// Tells this ledger and shard from any other.
     pub ledger_id: String,
-    /// The last entry of the ledger.
-    pub fence_entry: i64,
-    /// The ledger's row at the [`mark`] of the runs is another one, or there is none: it was put
-    /// back to an earlier state, and has perhaps grown again since.
+    /// The ledger has another row at the [`mark`] of the runs, or none: it was put back to an
+    /// earlier state, and has perhaps grown again since.
     pub is_forked: bool,
     /// Bytes of memory; see [`super::split`]. Below 8 MiB, up to 3 MiB more are used.
     pub budget_bytes: u64,
@@ -137,12 +135,6 @@ fn load(opening: &Opening, room: Room) -> Result<Loaded, Option<String>> {
     if opening.is_forked {
         return Err(Some(format!(
             "it holds entries up to {covered_entry} that the ledger does not have any more"
-        )));
-    }
-    if covered_entry > opening.fence_entry {
-        return Err(Some(format!(
-            "it goes up to entry {covered_entry}, the ledger only up to {}",
-            opening.fence_entry
         )));
     }
     if opening.window > manifest.window {

@@ -61,7 +61,6 @@ fn opening(folder: &Path, committed: i64) -> Opening {
     Opening {
         folder: folder.to_owned(),
         ledger_id: "table 7\n/0".to_owned(),
-        fence_entry: committed,
         is_forked: false,
         budget_bytes: 4 << 20,
         window: WINDOW,
@@ -150,16 +149,10 @@ fn runs_become_visible_once_their_entries_are_committed() {
 #[test]
 fn what_does_not_fit_the_ledger_is_thrown_away() {
     type Case = (&'static str, fn(&mut Opening));
-    let cases: [Case; 4] = [
+    let cases: [Case; 3] = [
         ("it is of the ledger table 7\\n/0", |opening| {
             opening.ledger_id = "table 7\n/1".to_owned();
         }),
-        (
-            "it goes up to entry 50, the ledger only up to 49",
-            |opening| {
-                opening.fence_entry = 49;
-            },
-        ),
         (
             "it holds entries up to 50 that the ledger does not have any more",
             |opening| {

@@ -19,6 +19,7 @@ use deltalake::DeltaTableError;
 use parquet::errors::ParquetError;
 
 use super::delta;
+use super::recover::RecoverError;
 pub use columns::WalletRows;
 pub use file::{Checkpoint, NewWallets, WalletsFile};
 pub use table::newest_checkpoint;
@@ -45,6 +46,8 @@ pub enum WalletsError {
     State(#[from] serde_json::Error),
     #[error("a wallet's plan can't be found")]
     Terms(#[from] ApplyError),
+    #[error("could not look up the row that the checkpoint ends at")]
+    Row(#[from] RecoverError),
     #[error("the checkpoint does not fit: {0}")]
     Unfit(String),
 }

@@ -19,9 +19,9 @@ use url::Url;
 use super::columns::{COLUMNS, PARTITION};
 use super::file::{Checkpoint, NewWallets};
 use super::{About, TABLE, WalletsError};
-use crate::adapters::ledger::delta::table_at;
+use crate::adapters::ledger::delta::{Ledger, table_at};
+use crate::adapters::ledger::recover::has_row;
 use crate::adapters::ledger::schema::delta_columns;
-use crate::domain::entry::Mark;
 
 /// How long a checkpoint's file stays after another took its place, for those who still read it.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
@@ -114,11 +114,11 @@ impl NewWallets {
 ///
 /// # Errors
 ///
-/// It is torn, of another ledger than `ledger`, or ahead of `fence`, the shard's last entry.
+/// It is torn, of another ledger than `ledger`, or of rows that this does not have any more.
 pub async fn newest_checkpoint(
     data: &Url,
+    ledger: &mut Ledger,
     shard: u32,
-    (ledger, fence): (&str, i64),
 ) -> Result<Option<Checkpoint>, WalletsError> {
     let mut table = table_at(data, TABLE)?;
     if !load(&mut table).await? {
@@ -136,19 +136,18 @@ pub async fn newest_checkpoint(
         .await?;
     let checkpoint = Checkpoint::open(found.bytes().await?, written)?;
     let About {
-        ledger: of,
-        head,
-        last: Mark { entry: last, .. },
-        ..
+        ledger: of, last, ..
     } = &checkpoint.about;
-    if of != ledger || *last > fence || head.last.entry > *last {
-        return Err(WalletsError::Unfit(format!(
-            "it is of entries {} to {last} of the ledger {of}, not of {ledger}, which ends \
-             at {fence}",
-            head.last.entry
-        )));
-    }
-    Ok(Some(checkpoint))
+    let id = ledger.id()?;
+    let fault = if *of != id {
+        format!("it is of the ledger {of}, not of {id}")
+    } else if !has_row(ledger, shard, *last).await? {
+        let entry = last.entry;
+        format!("it holds entries up to {entry} that the ledger does not have any more")
+    } else {
+        return Ok(Some(checkpoint));
+    };
+    Err(WalletsError::Unfit(fault))
 }
 
 /// Whether the store did not answer, or refused: what lies there may be as good as ever.
