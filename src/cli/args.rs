@@ -144,7 +144,8 @@ pub(super) struct Run {
     /// seconds
     #[arg(long, env = "PURSER_CHECKPOINT_INTERVAL", default_value_t = 300)]
     pub(super) checkpoint_interval: u64,
-    /// Reads another stream than the one that the ledger knows, from its first message
+    /// Reads another stream than the one that the ledger knows, from its first message, or goes on
+    /// behind messages that are lost: give it once, when the worker has stopped and said so
     #[arg(long, env = "PURSER_NEW_SOURCE")]
     pub(super) new_source: bool,
 }
