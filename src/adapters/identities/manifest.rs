@@ -8,7 +8,7 @@
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checksum::Checksum;
 use super::fault::Fault;
@@ -17,6 +17,8 @@ use super::run::About;
 const NAME: &str = "manifest";
 /// What a manifest is called until it is complete, with a random ending.
 pub(super) const UNFINISHED: &str = "manifest-";
+/// How often a manifest is written that another worker deletes meanwhile.
+const TRIES: u32 = 10;
 const FIRST_LINE: &str = "purser identities 2";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +49,28 @@ impl Manifest {
 
     /// Replaces the manifest of `folder`.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Fault> {
+        for _ in 1..TRIES {
+            match self.try_write(folder) {
+                // Another worker that starts here has deleted it as one that nobody finished.
+                Err((_, gone)) if gone.kind() == io::ErrorKind::NotFound && folder.is_dir() => {}
+                done => return done.map_err(|(path, fault)| Fault::io("write", &path)(fault)),
+            }
+        }
+        let done = self.try_write(folder);
+        done.map_err(|(path, fault)| Fault::io("write", &path)(fault))
+    }
+
+    fn try_write(&self, folder: &Path) -> Result<(), (PathBuf, io::Error)> {
         // A name of its own: two workers may be writing, one of them not yet aware of the other.
         let chance = RandomState::new().build_hasher().finish();
         let unfinished = folder.join(format!("{UNFINISHED}{chance:016x}"));
         let done = fs::write(&unfinished, self.text())
             .and_then(|()| fs::rename(&unfinished, folder.join(NAME)));
-        if done.is_err() {
+        done.map_err(|fault| {
             // If it stays, the next start deletes it.
             fs::remove_file(&unfinished).ok();
-        }
-        done.map_err(Fault::io("write", &unfinished))
+            (unfinished, fault)
+        })
     }
 
     pub(super) fn key_id(key: [u64; 4]) -> u64 {
@@ -193,5 +207,29 @@ mod tests {
             let sealed = format!("{body}end {:016x}\n", Checksum::of_text(body));
             assert!(Manifest::parse(&sealed).is_err(), "{sealed}");
         }
+    }
+
+    #[test]
+    fn is_written_whatever_another_start_deletes() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = manifest(&[(1, 9)]);
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+                        let path = entry.path();
+                        if path.to_string_lossy().contains(UNFINISHED) {
+                            fs::remove_file(path).ok();
+                        }
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let all = (0..50).try_for_each(|_| written.write(folder.path()));
+            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            all.unwrap();
+        });
+        assert_eq!(Manifest::read(folder.path()).unwrap(), Some(written));
     }
 }
