@@ -113,7 +113,10 @@ impl Log for DeltaLog {
                 _ if is_refused(&**source) => Fate::Stop,
                 _ => Fate::TryAgain,
             },
-            Error::Location { .. } | Error::Foreign { .. } | Error::ShardCount { .. } => Fate::Stop,
+            Error::Location { .. }
+            | Error::Ambiguous { .. }
+            | Error::Foreign { .. }
+            | Error::ShardCount { .. } => Fate::Stop,
             Error::Fenced { .. } | Error::Busy { .. } => Fate::Stop,
             Error::Bucket { .. } | Error::Overwrites { .. } => Fate::Stop,
             Error::Upload { .. } | Error::Bring { .. } | Error::Sync { .. } => Fate::Stop,

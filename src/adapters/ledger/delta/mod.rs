@@ -59,6 +59,11 @@ pub struct Ledger {
 pub enum Error {
     #[error("the data folder is neither a path nor a URL: {given}")]
     Location { given: String },
+    #[error(
+        "the path {given} holds a backslash, or a `%` with two hexadecimal digits behind it, and \
+         would be taken for another one: give the data folder another name"
+    )]
+    Ambiguous { given: String },
     #[error("the table at {table} is not a ledger of this version: {fault}")]
     Foreign { table: Url, fault: String },
     #[error("the ledger has {found} shards, not {asked}")]

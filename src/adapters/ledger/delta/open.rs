@@ -36,7 +36,8 @@ const SHARDS: &str = "purser.shards";
 ///
 /// # Errors
 ///
-/// [`Error::Location`] when it is empty or a URL that cannot have folders.
+/// [`Error::Location`] when it is empty or a URL that cannot have folders, [`Error::Ambiguous`] for
+/// a path that the table's log and its files would not read the same way.
 pub fn data_url(given: &str) -> Result<Url, Error> {
     let refused = || Error::Location {
         given: given.to_string(),
@@ -50,6 +51,16 @@ pub fn data_url(given: &str) -> Result<Url, Error> {
         return Ok(url);
     }
     let path = std::path::absolute(given).map_err(|_| refused())?;
+    let shown = path.to_string_lossy();
+    let is_escape = |at: usize| {
+        let digits = shown.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if shown.contains('\\') || shown.match_indices('%').any(|(at, _)| is_escape(at)) {
+        return Err(Error::Ambiguous {
+            given: shown.into_owned(),
+        });
+    }
     Url::from_directory_path(path).map_err(|()| refused())
 }
 
@@ -275,6 +286,10 @@ mod tests {
             .to_file_path()
             .expect("a path");
         assert_eq!(relative, here);
+        for ambiguous in ["/a%20b", "/a%2Fb/c", "back\\slash"] {
+            let refused = data_url(ambiguous).expect_err(ambiguous).to_string();
+            assert!(refused.contains("another name"), "{refused}");
+        }
         assert!(data_url("").is_err());
         assert!(data_url("http://[").is_err());
     }
