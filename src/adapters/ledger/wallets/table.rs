@@ -199,3 +199,23 @@ async fn wipe_log(table: &DeltaTable) -> Result<(), WalletsError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_log_that_was_read_and_makes_no_sense_is_made_anew() {
+        let silent = object_store::Error::Generic {
+            store: "S3",
+            source: "no answer".into(),
+        };
+        let gone = object_store::Error::NotFound {
+            path: "_delta_log".to_owned(),
+            source: "gone".into(),
+        };
+        assert!(is_of_store(&WalletsError::from(silent)));
+        assert!(!is_of_store(&WalletsError::from(gone)));
+        assert!(!is_of_store(&WalletsError::Unfit("torn".to_owned())));
+    }
+}
