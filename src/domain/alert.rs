@@ -1,4 +1,4 @@
-//! Alerts: what a crossed threshold tells, and the plan that would fit.
+//! Alerts: what one tells, and the plan that would fit.
 //!
 //! Owns the alert's identity, its facts and the comparison of plans. Leaves when one fires to
 //! `wallet` and sending it to the jobs.
@@ -10,39 +10,52 @@ use std::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::decimal::divide_half_even;
+use super::entry::{AlertKind, Status};
 use super::price::{Overage, Plan};
 use super::units::{Credits, Day, MICROS, Money, Timestamp};
 use super::wallet::Wallet;
 use super::wallet::pace::Pace;
 
-/// A wallet's use reached a threshold: all that sales needs to act on it.
+/// Something about a wallet that somebody should know: all that sales needs to act on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// 32 hexadecimal digits.
     pub id: String,
     pub customer: String,
-    /// Percent of the credits that the wallet had for the period.
-    pub threshold: u8,
+    pub kind: AlertKind,
     pub at: Timestamp,
-    /// The event that crossed it; `None` when time did.
+    /// The event that brought it about; `None` when time did.
     pub event_id: Option<String>,
     pub plan: Plan,
+    /// The period that it is about: the current one, or one that has ended, for its overage.
     pub period: Day,
     /// Exclusive.
     pub period_end: Day,
-    /// What grants paid in this period.
+    pub status: Status,
+    /// What grants paid in the current period.
     pub used: Credits,
     /// What remains in all effective grants.
     pub balance: Credits,
-    /// What no grant covered in this period.
+    /// What no grant covered in the current period.
     pub overage: Credits,
     pub pace: Pace,
     /// The day on which the balance is used up at this pace.
     pub run_out: Option<Day>,
-    /// The period's use at its end, at this pace.
+    /// The current period's use at its end, at this pace.
     pub projected: Credits,
     /// The cheapest plan at the projected use; `None` when none can carry it.
     pub fit: Option<PlanFit>,
+    /// The grant that ends soon.
+    pub expiring: Option<Expiring>,
+}
+
+/// A grant that ends soon with something left in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    pub grant: String,
+    pub remaining: Credits,
+    /// Exclusive.
+    pub expires_at: Timestamp,
 }
 
 /// A plan and what a period of it would cost.
@@ -53,54 +66,84 @@ pub struct PlanFit {
     pub cost: Money,
 }
 
-/// What the crossing came from: the ledger row's place.
+/// What it came from: the ledger row's place.
 #[derive(Clone, Copy, Debug)]
 pub struct Cause<'a> {
     pub source: &'a str,
     pub seq: i64,
     pub idx: i32,
     pub event_id: Option<&'a str>,
+    /// Now, or when the timer was due.
     pub at: Timestamp,
 }
 
+/// What an alert is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub kind: AlertKind,
+    pub period: Day,
+    /// The grant that ends soon.
+    pub grant: Option<&'a str>,
+}
+
 impl Alert {
-    /// The alert that `wallet` reached `threshold` percent by `cause`; `plans` are those on offer.
-    pub fn used(wallet: &Wallet, threshold: u8, cause: Cause<'_>, plans: &[Plan]) -> Self {
-        let period = &wallet.current;
+    /// The alert on `wallet` that `cause` brought about; `plans` are those on offer.
+    pub fn new(wallet: &Wallet, about: About<'_>, cause: Cause<'_>, plans: &[Plan]) -> Self {
+        let current = &wallet.current;
         let balance = wallet.balance(cause.at);
         let pace = wallet.daily_use.pace(cause.at, wallet.opened);
-        let so_far = period.consumed.get().saturating_add(period.overage.get());
-        let ahead = pace.use_until(cause.at, period.end);
+        let used = Credits::new(current.consumed.get().max(0));
+        let overage = Credits::new(current.overage.get().max(0));
+        let so_far = used.get().saturating_add(overage.get());
+        let ahead = pace.use_until(cause.at, current.end);
         let projected = Credits::new(so_far.saturating_add(ahead.get()));
+        let ended = wallet.ended.iter();
+        let mut ended = ended.filter(|ended| ended.start == about.period);
+        let period_end = ended.next().map_or(current.end, |ended| ended.end);
+        let plan = &wallet.terms_of(about.period).plan;
+        let grants = wallet.grants.iter();
+        let mut grants = grants.filter(|grant| Some(&*grant.id) == about.grant);
+        let expiring = grants.next().and_then(|grant| {
+            Some(Expiring {
+                grant: grant.id.to_string(),
+                remaining: grant.remaining,
+                expires_at: grant.order.expires_at?,
+            })
+        });
         Self {
-            id: alert_id(&wallet.customer, cause, threshold),
+            id: alert_id(&wallet.customer, about, cause),
             customer: wallet.customer.to_string(),
-            threshold,
+            kind: about.kind,
             at: cause.at,
             event_id: cause.event_id.map(str::to_owned),
-            plan: period.terms.plan.clone(),
-            period: period.start,
-            period_end: period.end,
-            used: period.consumed,
+            plan: plan.clone(),
+            period: about.period,
+            period_end,
+            status: wallet.status(),
+            used,
             balance,
-            overage: period.overage,
+            overage,
             pace,
             run_out: pace.run_out(cause.at, balance),
             projected,
-            fit: plan_that_fits(plans, &period.terms.plan.currency, projected),
+            fit: plan_that_fits(plans, &plan.currency, projected),
+            expiring,
         }
     }
 }
 
-fn alert_id(customer: &str, cause: Cause<'_>, threshold: u8) -> String {
+/// One message may wake several timers of a wallet, which its seq and idx do not tell apart: the
+/// moment does.
+fn alert_id(customer: &str, about: About<'_>, cause: Cause<'_>) -> String {
     let mut hasher = SipHasher24::new();
-    for text in [customer, cause.source, "used"] {
+    let kind = about.kind.to_string();
+    for text in [customer, cause.source, &kind, about.grant.unwrap_or("")] {
         hasher.write_usize(text.len());
         hasher.write(text.as_bytes());
     }
     hasher.write_i64(cause.seq);
     hasher.write_i32(cause.idx);
-    hasher.write_u8(threshold);
+    hasher.write_i64(cause.at.get());
     let hash = hasher.finish128();
     format!("{:016x}{:016x}", hash.h1, hash.h2)
 }
@@ -139,6 +182,7 @@ fn plan_cost(plan: &Plan, used: Credits) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::price::Alerts;
 
     fn plan(id: &str, fee: i64, pool: i64, overage: Overage) -> Plan {
         Plan {
@@ -147,8 +191,9 @@ mod tests {
             fee: Money::new(fee * 1_000_000_000),
             currency: "USD".to_owned(),
             pool: Credits::new(pool * MICROS),
-            used_alerts: Vec::new(),
+            alerts: Alerts::default(),
             overage,
+            rollover: None,
         }
     }
 

@@ -8,7 +8,7 @@
 use thiserror::Error;
 
 use super::decimal::scaled_from_plain;
-use super::event::{Members, Value};
+use super::event::{Event, Members, Value};
 use super::rfc3339;
 use super::units::{Credits, Money, Timestamp};
 use super::wallet::{Basis, BurnOrder};
@@ -16,11 +16,14 @@ use super::wallet::{Basis, BurnOrder};
 /// Events whose type begins so are commands.
 pub const COMMAND_PREFIX: &str = "purser.";
 pub const OPENED: &str = "purser.wallet.opened";
+pub const PLAN_CHANGED: &str = "purser.wallet.plan_changed";
 pub const GRANTED: &str = "purser.wallet.granted";
+pub const VOIDED: &str = "purser.wallet.voided";
+pub const CLOSED: &str = "purser.wallet.closed";
+pub const REVERSED: &str = "purser.usage.reversed";
 
-/// All grants of a wallet but its pools hold less than this together: with a pool they fit the
-/// ledger's `decimal(18,6)`.
-pub const GRANTED_MAX: Credits = Credits::new(499_999_999_999_999_999);
+/// The longest text that a command gives as a name or a reason, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
 
 /// A column of `decimal(18, …)` holds fewer units.
 const UNITS_BOUND: i128 = 10_i128.pow(18);
@@ -43,6 +46,11 @@ pub enum BadCommand {
     NeverAlive,
     #[error("the grant id `{0}` is taken")]
     GrantIdTaken(String),
+    #[error(
+        "plan `{plan}` bills in {currency}, and this period in another currency; write at = \
+         \"next_period\""
+    )]
+    OtherCurrency { plan: String, currency: String },
 }
 
 /// `purser.wallet.opened`
@@ -51,6 +59,34 @@ pub struct Opened<'a> {
     pub plan: &'a str,
     /// 1–31.
     pub anchor_day: Option<u8>,
+}
+
+/// `purser.wallet.plan_changed`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanChanged<'a> {
+    pub plan: &'a str,
+    pub at: ChangeAt,
+}
+
+/// When a plan changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeAt {
+    Now,
+    NextPeriod,
+}
+
+/// `purser.wallet.voided`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voided<'a> {
+    pub grant: &'a str,
+}
+
+/// `purser.usage.reversed`: names the event by its source and id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reversed<'a> {
+    pub source: &'a str,
+    pub id: &'a str,
+    pub reason: &'a str,
 }
 
 /// `purser.wallet.granted`
@@ -91,6 +127,63 @@ impl<'a> Opened<'a> {
             Some(day @ 1..=31) => Ok(Some(day.unsigned_abs() as u8)),
             Some(_) => Err(wrong),
         }
+    }
+}
+
+impl<'a> PlanChanged<'a> {
+    /// Reads the command's `data`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand`] names the member that is missing or wrong.
+    pub fn read(data: &Members<'a>) -> Result<Self, BadCommand> {
+        let plan = text(data, "plan")?.ok_or(BadCommand::Missing("plan"))?;
+        let at = match text(data, "at")?.ok_or(BadCommand::Missing("at"))? {
+            "now" => ChangeAt::Now,
+            "next_period" => ChangeAt::NextPeriod,
+            _ => {
+                let (member, expected) = ("at", "\"now\" or \"next_period\"");
+                return Err(BadCommand::Wrong { member, expected });
+            }
+        };
+        Ok(Self { plan, at })
+    }
+}
+
+impl<'a> Voided<'a> {
+    /// Reads the command's `data`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand`] names the member that is missing or wrong.
+    pub fn read(data: &Members<'a>) -> Result<Self, BadCommand> {
+        let (member, expected) = ("grant", "the id of a grant, such as \"pool/2026-10-01\"");
+        match text(data, member)?.ok_or(BadCommand::Missing(member))? {
+            "" => Err(BadCommand::Wrong { member, expected }),
+            grant => Ok(Self { grant }),
+        }
+    }
+}
+
+impl<'a> Reversed<'a> {
+    /// Reads the command's `data`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCommand`] names the member that is missing or wrong.
+    pub fn read(data: &Members<'a>) -> Result<Self, BadCommand> {
+        Ok(Self {
+            source: short_text(data, "source")?,
+            id: short_text(data, "id")?,
+            reason: short_text(data, "reason")?,
+        })
+    }
+
+    /// What `event` reverses, if it is such a command and says so.
+    pub fn of(event: &Event<'a>) -> Option<Self> {
+        let is_reversal = event.event_type == REVERSED;
+        let read = is_reversal.then(|| Self::read(&event.members));
+        read.and_then(Result::ok)
     }
 }
 
@@ -187,6 +280,15 @@ fn text<'a>(data: &Members<'a>, member: &'static str) -> Result<Option<&'a str>,
             member,
             expected: "a string",
         }),
+    }
+}
+
+fn short_text<'a>(data: &Members<'a>, member: &'static str) -> Result<&'a str, BadCommand> {
+    let text = text(data, member)?.ok_or(BadCommand::Missing(member))?;
+    let expected = "a string of 1 to 256 bytes";
+    match (1..=TEXT_BYTES_MAX).contains(&text.len()) {
+        true => Ok(text),
+        false => Err(BadCommand::Wrong { member, expected }),
     }
 }
 

@@ -126,6 +126,12 @@ impl DuplicateFilter {
         }
     }
 
+    /// The identity of a reversal of the event `(customer, source, id)`: there is one for ever. No
+    /// event has it, for no customer's name begins so.
+    pub fn reversal_of(&self, customer: &str, (source, id): (&str, &str)) -> Identity {
+        self.identity(&format!("\n{customer}"), source, id, ("", ""))
+    }
+
     /// What an event of `identity` that is received at `now` is; `window` in microseconds, a
     /// copy exactly that long after the first one still counts.
     ///
@@ -138,21 +144,44 @@ impl DuplicateFilter {
         now: Timestamp,
         window: i64,
     ) -> Result<Verdict, OlderFault> {
+        Ok(match self.place(identity, now, window)? {
+            Some(place) if place.fingerprint == identity.fingerprint => Verdict::Duplicate,
+            Some(_) => Verdict::Conflict,
+            None => Verdict::New,
+        })
+    }
+
+    /// Since when an identity is occupied, whatever the payload; `None` where [`Verdict::New`] is
+    /// the verdict.
+    ///
+    /// # Errors
+    ///
+    /// Older identities can't be read.
+    pub fn occupied(
+        &mut self,
+        identity: Identity,
+        now: Timestamp,
+        window: i64,
+    ) -> Result<Option<Occupied>, OlderFault> {
+        let place = self.place(identity, now, window)?;
+        Ok(place.map(|place| match place.since {
+            FOR_EVER => Occupied::ForEver,
+            since => Occupied::Since(Timestamp::new(since)),
+        }))
+    }
+
+    fn place(
+        &mut self,
+        identity: Identity,
+        now: Timestamp,
+        window: i64,
+    ) -> Result<Option<Place>, OlderFault> {
         let place = match (self.recent.find(identity.hash), &mut self.older) {
             (Some(place), _) => Some(place),
             (None, Some(older)) => older.find(identity.hash)?,
             (None, None) => None,
         };
-        Ok(match place {
-            Some(place) if now.get().saturating_sub(place.since) <= window => {
-                if place.fingerprint == identity.fingerprint {
-                    Verdict::Duplicate
-                } else {
-                    Verdict::Conflict
-                }
-            }
-            _ => Verdict::New,
-        })
+        Ok(place.filter(|place| now.get().saturating_sub(place.since) <= window))
     }
 
     /// Occupies the identity of an accepted event.

@@ -12,6 +12,7 @@ pub mod duplicates;
 pub mod engine;
 pub mod entry;
 pub mod event;
+pub mod explain;
 pub mod price;
 pub mod rating;
 pub mod rfc3339;

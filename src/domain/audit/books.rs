@@ -4,8 +4,8 @@
 //! wallet that the engine folds. Leaves what a row should say to the files beside this one.
 //!
 //! Invariant: for each grant, granted + given back = remaining + consumed + expired + voided +
-//! rolled out; totals only rise, and what remains is what they leave. (Nothing gives back, voids
-//! or rolls out yet.) Spent grants that are over are forgotten.
+//! rolled out; totals only rise, and what remains is what they leave. Spent grants that are over
+//! are forgotten, and begin anew with nothing when something is given back to them.
 
 use super::finding::Fault;
 use crate::domain::entry::GrantId;
@@ -17,6 +17,13 @@ pub(super) struct Account {
     grants: Vec<Totals>,
     /// The current period's pool; `None` before the first.
     pub(super) pool: Option<Day>,
+    /// The wallet was opened, and its pool has not come yet.
+    pub(super) awaits_pool: bool,
+    /// The plan changed to a larger one, and what it adds to the pool has not come yet.
+    pub(super) awaits_more: bool,
+    /// What should leave the pool of a period that has ended, and arrive in the grant that takes it
+    /// over; both rows come next.
+    pub(super) rolling: Option<Rolling>,
     /// What the last row's balance was looked at by.
     as_of: Timestamp,
     /// By how much the last stated balance was off.
@@ -24,6 +31,14 @@ pub(super) struct Account {
     /// Whether the wallet that is folded from the rows has all of them. It takes none after one
     /// that can't be right.
     pub(super) is_followed: bool,
+}
+
+/// A period's rest on its way.
+#[derive(Clone, Copy)]
+pub(super) struct Rolling {
+    pub(super) from: Day,
+    pub(super) credits: Credits,
+    pub(super) has_left: bool,
 }
 
 /// One grant; amounts in microcredits.
@@ -35,8 +50,13 @@ struct Totals {
     /// Of a pool: when the period closes; unknown until the next one begins.
     ends_at: Option<Timestamp>,
     granted: i128,
+    given_back: i128,
     consumed: i128,
     expired: i128,
+    voided: i128,
+    rolled_out: i128,
+    /// It is over, and what is given back to it is gone at once.
+    is_gone: bool,
     /// It was told that its end is missing.
     is_told: bool,
 }
@@ -58,7 +78,8 @@ impl Id {
 
 impl Totals {
     fn remaining(&self) -> i128 {
-        self.granted - self.consumed - self.expired
+        let left = self.consumed + self.expired + self.voided + self.rolled_out;
+        self.granted + self.given_back - left
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
@@ -67,6 +88,13 @@ impl Totals {
 }
 
 impl Account {
+    /// The wallet is opened, perhaps anew: what it had before is gone.
+    pub(super) fn open(&mut self) {
+        self.awaits_pool = true;
+        self.pool = None;
+        self.grants.iter_mut().for_each(|held| held.is_gone = true);
+    }
+
     /// A pool was given, which ends the period before it: that closes at `closes_at`.
     pub(super) fn pool(
         &mut self,
@@ -74,8 +102,16 @@ impl Account {
         credits: i128,
         closes_at: Timestamp,
     ) -> Result<(), Fault> {
-        let before = self.pool;
-        self.grant(Id::Pool(start), (0, start.start(), None), credits)?;
+        let before = self.pool.filter(|before| *before != start);
+        let since = (0, start.start(), None);
+        match self.find(GrantId::Pool(start)) {
+            // What a larger plan adds.
+            Some(known) => {
+                known.granted += credits;
+                known.is_gone &= credits == 0;
+            }
+            None => self.grant(Id::Pool(start), since, credits)?,
+        }
         self.pool = Some(start);
         if let Some(ended) = before.and_then(|before| self.find(GrantId::Pool(before))) {
             ended.ends_at = Some(closes_at);
@@ -109,11 +145,39 @@ impl Account {
             effective_at,
             ends_at,
             granted,
+            given_back: 0,
             consumed: 0,
             expired: 0,
+            voided: 0,
+            rolled_out: 0,
+            is_gone: false,
             is_told: false,
         });
         Ok(())
+    }
+
+    /// Something returns to a grant; `ends_at` of one that is forgotten was before now.
+    pub(super) fn give_back(&mut self, grant: GrantId<'_>, credits: i128, now: Timestamp) {
+        if self.find(grant).is_none() {
+            let id = match grant {
+                GrantId::Pool(start) => Id::Pool(start),
+                GrantId::Named(id) => Id::Named(id.into()),
+            };
+            // Never twice: there was none.
+            let _known = self.grant(id, (0, now, Some(now)), 0);
+            if let Some(forgotten) = self.find(grant) {
+                forgotten.is_gone = true;
+            }
+        }
+        if let Some(found) = self.find(grant) {
+            found.given_back += credits;
+        }
+    }
+
+    /// Whether what is given back to a grant is gone at once.
+    pub(super) fn is_gone(&self, grant: GrantId<'_>, now: Timestamp) -> bool {
+        let found = self.grants.iter().find(|held| held.id.get() == grant);
+        found.is_none_or(|found| found.is_gone || found.is_over(now))
     }
 
     /// A grant paid.
@@ -124,11 +188,28 @@ impl Account {
         at_least_zero(found.remaining(), before)
     }
 
-    /// A grant lost what it had left by its end.
+    /// A grant lost what it had left by its end, or what was given back after it.
     pub(super) fn expire(&mut self, grant: GrantId<'_>, credits: i128) -> Result<(), Fault> {
         let found = self.find(grant).ok_or(Fault::NoGrant)?;
         let before = found.remaining();
         found.expired += credits;
+        at_least_zero(found.remaining(), before)
+    }
+
+    /// Somebody took what was left.
+    pub(super) fn void(&mut self, grant: GrantId<'_>, credits: i128) -> Result<(), Fault> {
+        let found = self.find(grant).ok_or(Fault::NoGrant)?;
+        let before = found.remaining();
+        found.voided += credits;
+        found.is_gone = true;
+        at_least_zero(found.remaining(), before)
+    }
+
+    /// Something left a pool for the grant that takes it over.
+    pub(super) fn roll_out(&mut self, grant: GrantId<'_>, credits: i128) -> Result<(), Fault> {
+        let found = self.find(grant).ok_or(Fault::NoGrant)?;
+        let before = found.remaining();
+        found.rolled_out += credits;
         at_least_zero(found.remaining(), before)
     }
 
@@ -147,8 +228,10 @@ impl Account {
     /// The balance at the moment of the row before.
     pub(super) fn same_balance(&self) -> i128 {
         let effective = self.grants.iter().filter(|held| match held.id {
-            Id::Pool(start) => self.pool == Some(start),
-            Id::Named(_) => held.effective_at <= self.as_of && !held.is_over(self.as_of),
+            Id::Pool(start) => self.pool == Some(start) && !held.is_gone,
+            Id::Named(_) => {
+                held.effective_at <= self.as_of && !held.is_over(self.as_of) && !held.is_gone
+            }
         });
         effective.map(Totals::remaining).sum()
     }
@@ -171,7 +254,8 @@ impl Account {
     ) -> Option<Fault> {
         let mut overdue = None;
         self.grants.retain_mut(|held| {
-            if !held.is_over(now) || held.entry >= from {
+            let is_over = held.is_over(now) && held.entry < from;
+            if !is_over && !held.is_gone {
                 return true;
             }
             if held.remaining() == 0 {

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::books::Account;
 use super::finding::{At, Fault, Findings, RowCheck, RowPlace};
 use crate::domain::decimal::divide_half_even;
 use crate::domain::entry::{Entry, Payload};
@@ -208,4 +209,34 @@ fn event<'r>(row: &Entry<'r>) -> [&'r str; 4] {
         text(row.event_type),
         data,
     ]
+}
+
+/// A usage row takes from its grant what it charges.
+pub(super) fn paid(check: &mut RowCheck<'_, '_>, account: &mut Account) -> bool {
+    let row = check.row;
+    let credits = row.credits.unwrap_or_default();
+    let negative = Credits::new(credits.get().saturating_neg());
+    let delta = row.grant_id.map(|_| negative);
+    let is_right = check.column("delta", row.delta, delta);
+    let Some(grant) = row.grant_id else {
+        return is_right && credits >= Credits::ZERO;
+    };
+    let taken = -i128::from(row.delta.unwrap_or_default().get());
+    match account.consume(grant, taken) {
+        Ok(()) => is_right && credits >= Credits::ZERO,
+        Err(fault) => {
+            check.fault(fault);
+            false
+        }
+    }
+}
+
+/// A reversal's row gives its grant what the charge took.
+pub(super) fn given_back(check: &mut RowCheck<'_, '_>, account: &mut Account) -> bool {
+    let row = check.row;
+    let delta = row.delta.unwrap_or_default();
+    if let Some(grant) = row.grant_id {
+        account.give_back(grant, i128::from(delta.get()), row.received_at);
+    }
+    delta >= Credits::ZERO
 }

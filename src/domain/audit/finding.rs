@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::domain::calendar::civil;
 use crate::domain::engine::ApplyError;
-use crate::domain::entry::{Entry, Kind};
+use crate::domain::entry::{AlertKind, Entry, Kind};
 use crate::domain::rating::RateError;
 use crate::domain::rfc3339;
 use crate::domain::units::{Credits, Day, Timestamp};
@@ -122,7 +122,7 @@ pub enum Fault {
     NoWallet,
     #[error("the wallet is open already")]
     AlreadyOpen,
-    #[error("the wallet was opened without a pool")]
+    #[error("a pool, or what a larger plan adds to it, should have come before")]
     NoPool,
     #[error("there is no such grant")]
     NoGrant,
@@ -136,6 +136,12 @@ pub enum Fault {
     Overdue { grant: String, remaining: String },
     #[error("the period should have ended before, on {}", civil(*.0))]
     PeriodOverdue(Day),
+    #[error("{0} credits of the period that ended should have been rolled over before")]
+    NotRolledOver(Credits),
+    #[error("nothing is to be rolled over")]
+    NothingRolls,
+    #[error("{remaining} credits of a closed wallet should have been voided before")]
+    NotVoided { remaining: String },
     #[error("applying the row to the wallet fails: {0}")]
     Apply(ApplyError),
     #[error("the table wallets and the rows after it lead to another wallet of `{0}`")]
@@ -150,12 +156,22 @@ pub enum Fault {
         folded: Credits,
         own: String,
     },
-    #[error("the plan has no alert at this threshold")]
+    #[error("the plan has no such alert")]
     NoThreshold,
-    #[error("the threshold was not crossed by the row before")]
+    #[error("what it tells did not come about by the row before")]
     NotCrossed,
-    #[error("it crosses {0} %, but no alert follows")]
-    AlertMissing(u8),
+    #[error("no midnight since the wallet's last row brings this alert")]
+    NotAtMidnight,
+    #[error("the alert `{0}` should follow, and does not")]
+    AlertMissing(AlertKind),
+    #[error("the wallet is closed")]
+    Closed,
+    #[error("a command of this kind can't have such a row")]
+    OtherCommand,
+    #[error("no charge of `{source_name}` / `{id}` is left to be taken back")]
+    NoCharge { source_name: String, id: String },
+    #[error("the charge has {expected} rows to be taken back, and {found} were")]
+    HalfReversed { expected: usize, found: usize },
     #[error("the rows' `delta` add up to {deltas}, but {remaining} remain in grants")]
     Sum { deltas: String, remaining: String },
 }

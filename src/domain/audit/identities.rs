@@ -6,7 +6,7 @@
 //! `data`: it is used here to tell a duplicate of another type, which is a conflict.
 
 use super::finding::{Fault, RowCheck};
-use crate::domain::command::COMMAND_PREFIX;
+use crate::domain::command::{COMMAND_PREFIX, REVERSED};
 use crate::domain::duplicates::{DuplicateFilter, Identity, Occupied, OlderFault, Verdict};
 use crate::domain::entry::{Entry, Kind, Mark};
 use crate::domain::price::PriceBook;
@@ -58,6 +58,9 @@ impl Identities {
             return Ok(());
         };
         match self.verdict(identity, row, book)? {
+            // A second reversal of one charge is a duplicate of the first, whatever its own
+            // identity, and does not tell of which charge.
+            Verdict::New if row.event_type == Some(REVERSED) && row.kind == Kind::Duplicate => {}
             Verdict::New => check.fault(Fault::NoOriginal),
             Verdict::Conflict if row.kind == Kind::Duplicate => check.fault(Fault::NotADuplicate),
             Verdict::Conflict | Verdict::Duplicate => {}

@@ -1,12 +1,12 @@
 //! The audit: a shard's rows in, what is wrong with them out.
 //!
 //! Owns the order of the checks: numbers (`sequence`), nulls (`shape`), identities
-//! (`identities`), and wallets (`wallets`): what a row should say (`charge`, `grants`, `alerts`)
-//! and each wallet's sums (`books`). Leaves reading rows and the log to the jobs.
+//! (`identities`), and wallets (`wallets`): what a row should say (`charge`, `reversals`, `grants`,
+//! `alerts`) and each wallet's sums (`books`). Leaves reading rows and the log to the jobs.
 //!
-//! Invariant: one pass in order of entry; wallets with their open grants, one seq for each source
-//! and the duplicate filter are all that is kept. A wallet takes no row that can't be right, and
-//! is followed no further; its books are.
+//! Invariant: one pass in order of entry; wallets with their open grants, charges that are taken
+//! back, one seq for each source and the duplicate filter are all that is kept. A wallet takes no
+//! row that can't be right, and is followed no further; its books are.
 
 mod alerts;
 mod books;
@@ -15,6 +15,7 @@ mod finding;
 mod grants;
 mod identities;
 mod report;
+mod reversals;
 mod sequence;
 mod shape;
 #[cfg(test)]
@@ -80,6 +81,12 @@ impl Audit {
         }
     }
 
+    /// Tells that the charge of the event `(customer, source, id)` is taken back by a row to come:
+    /// call it for each row of a reversal, before the first row.
+    pub fn expect_reversal(&mut self, charge: (String, String, String)) {
+        self.wallets.expect(charge);
+    }
+
     /// The sources that rows came from.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.sequence.sources.keys().map(String::as_str)
@@ -128,14 +135,21 @@ impl Audit {
             identities::in_time(&mut check, &self.book);
         }
         match row.kind {
-            Kind::Prices => {}
+            Kind::Prices | Kind::Tick => {}
             Kind::Rejected => {
                 if !matches!(row.reason, Some(Note::Rejected(_)) | None) {
                     check.fault(Fault::NoReason);
                 }
             }
             Kind::Duplicate | Kind::Conflict => self.identities.copied(&mut check, &self.book)?,
-            Kind::Usage | Kind::Grant | Kind::Expire | Kind::Wallet | Kind::Alert => {
+            Kind::Usage
+            | Kind::Reversal
+            | Kind::Grant
+            | Kind::Expire
+            | Kind::Void
+            | Kind::Rollover
+            | Kind::Wallet
+            | Kind::Alert => {
                 if self.wallets.is_accepting(row) {
                     self.identities.accepted(&mut check, &self.book)?;
                 }

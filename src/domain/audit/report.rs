@@ -18,6 +18,8 @@ pub struct Report {
     pub unfollowed: u64,
     /// Usage events whose charge was computed again.
     pub charges: u64,
+    /// Rows that gave something back.
+    pub reversals: u64,
     pub grants: u64,
     pub alerts: u64,
     /// Duplicates and conflicts.
@@ -40,7 +42,9 @@ impl Report {
     pub(super) fn count(&mut self, row: &Entry<'_>) {
         self.rows += 1;
         match row.kind {
-            Kind::Usage | Kind::Expire | Kind::Wallet | Kind::Prices => {}
+            Kind::Usage | Kind::Expire | Kind::Wallet | Kind::Prices | Kind::Tick => {}
+            Kind::Void | Kind::Rollover => {}
+            Kind::Reversal => self.reversals += 1,
             Kind::Grant => self.grants += 1,
             Kind::Alert => self.alerts += 1,
             Kind::Duplicate | Kind::Conflict => self.copies += 1,

@@ -170,15 +170,18 @@ impl Sequence {
     fn outcome(&mut self, row: &Entry<'_>, findings: &mut Findings) {
         let is_outcome = match row.kind {
             Kind::Usage | Kind::Duplicate | Kind::Conflict | Kind::Rejected => true,
-            Kind::Wallet | Kind::Grant => row.data.is_some(),
-            Kind::Expire | Kind::Prices | Kind::Alert => false,
+            Kind::Reversal | Kind::Tick => true,
+            Kind::Wallet | Kind::Grant | Kind::Void => row.data.is_some(),
+            Kind::Expire | Kind::Rollover | Kind::Prices | Kind::Alert => false,
         };
         if row.idx == TIMER_IDX || !is_outcome {
             return;
         }
         match self.message.outcome.replace(row.kind) {
-            None | Some(Kind::Usage) if row.kind == Kind::Usage => {}
             None => {}
+            // A charge, and what takes it back, may have several rows.
+            Some(Kind::Usage) if row.kind == Kind::Usage => {}
+            Some(Kind::Reversal) if row.kind == Kind::Reversal => {}
             Some(other) => findings.of_row(row, Fault::TwoOutcomes(other)),
         }
     }

@@ -40,6 +40,7 @@ const EVENT: u32 = 0b1111 << 2;
 const TASK_AND_UNIT: u32 = 0b11 << 6;
 const QUANTITY: u32 = 1 << 8;
 const CREDITS: u32 = 1 << 9;
+const GRANT: u32 = 1 << 10;
 const GRANT_AND_DELTA: u32 = 0b11 << 10;
 const BALANCE: u32 = 1 << 12;
 const AMOUNT_AND_CURRENCY: u32 = 0b11 << 13;
@@ -72,10 +73,18 @@ fn shape(row: &Entry<'_>) -> Shape {
             },
             _ => exactly(wallet | GRANT_AND_DELTA | AMOUNT_AND_CURRENCY | VERSION),
         },
-        Kind::Expire => exactly(wallet | GRANT_AND_DELTA),
+        Kind::Reversal => Shape {
+            must: wallet | TASK_AND_UNIT | CREDITS | VERSION | PRICE | REASON,
+            may: QUANTITY | COST | GRANT_AND_DELTA | AMOUNT_AND_CURRENCY,
+        },
+        Kind::Expire | Kind::Void | Kind::Rollover => exactly(wallet | GRANT_AND_DELTA),
         Kind::Wallet => exactly(wallet | VERSION),
-        Kind::Alert => exactly(wallet | VERSION | REASON),
+        Kind::Alert => Shape {
+            must: wallet | VERSION | REASON,
+            may: GRANT,
+        },
         Kind::Prices => exactly(VERSION),
+        Kind::Tick => exactly(0),
         Kind::Duplicate | Kind::Conflict => exactly(CUSTOMER | EVENT),
         Kind::Rejected => Shape {
             must: REASON,
@@ -115,10 +124,12 @@ fn present(row: &Entry<'_>) -> u32 {
 /// Whether `data` is needed (true), forbidden (false), or either.
 fn data(row: &Entry<'_>) -> Option<bool> {
     match (row.kind, row.grant_id) {
-        (Kind::Usage | Kind::Rejected, _) | (Kind::Grant, Some(GrantId::Named(_))) => Some(true),
+        (Kind::Usage | Kind::Reversal | Kind::Rejected, _) => Some(true),
+        (Kind::Grant, Some(GrantId::Named(_))) => Some(true),
+        (Kind::Void, _) => Some(row.idx != TIMER_IDX),
         (Kind::Wallet, _) => None,
-        (Kind::Grant | Kind::Expire | Kind::Prices | Kind::Alert, _)
-        | (Kind::Duplicate | Kind::Conflict, _) => Some(false),
+        (Kind::Grant | Kind::Expire | Kind::Rollover | Kind::Prices | Kind::Alert, _)
+        | (Kind::Duplicate | Kind::Conflict | Kind::Tick, _) => Some(false),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Wallets: their books, and the wallets that the engine's own function folds from the same rows.
 //!
 //! Owns which check a wallet's row goes through, and that both reckonings agree. Leaves what a
-//! row should say to `charge`, `grants` and `alerts`.
+//! row should say to `charge`, `reversals`, `grants` and `alerts`.
 //!
 //! Invariant: a wallet is folded from rows that can be right alone. After any other it is followed
 //! no further, and only its books and charges are.
@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::alerts::Crossed;
+use super::alerts::{Waiting, missing};
 use super::books::{Account, micros};
-use super::charge::Charge;
+use super::charge::{self, Charge};
 use super::finding::{At, Fault, Findings, RowCheck};
 use super::grants;
 use super::report::Report;
+use super::reversals::{Named, Reversals};
 use super::sequence::{Step, TIMER_IDX};
-use crate::domain::engine::Fold;
-use crate::domain::entry::{Entry, GrantId, Kind};
+use crate::domain::command::CLOSED;
+use crate::domain::engine::{Fold, is_opening};
+use crate::domain::entry::{Entry, GrantId, Kind, Status};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::units::{Credits, Timestamp};
@@ -29,10 +31,16 @@ pub(super) struct Wallets {
     accounts: HashMap<Arc<str>, Account>,
     fold: Fold,
     charge: Charge,
-    crossed: Crossed,
+    reversals: Reversals,
+    waiting: Waiting,
 }
 
 impl Wallets {
+    /// A reversal of this charge is to come.
+    pub(super) fn expect(&mut self, charge: Named) {
+        self.reversals.expect(charge);
+    }
+
     /// How many wallets there are rows of.
     pub(super) fn opened(&self) -> u64 {
         self.accounts.len() as u64
@@ -49,10 +57,11 @@ impl Wallets {
     pub(super) fn step(&mut self, row: &Entry<'_>, step: Step, findings: &mut Findings) {
         if step == Step::Next {
             self.charge.end(findings);
+            self.reversals.end(findings);
         }
-        let goes_on = row.kind == Kind::Alert || (row.kind, step) == (Kind::Usage, Step::SameEvent);
-        if !goes_on {
-            self.crossed.end(findings);
+        let goes_on = matches!(row.kind, Kind::Alert | Kind::Rollover);
+        if !goes_on && step == Step::Next {
+            self.waiting.end(findings);
         }
     }
 
@@ -60,8 +69,9 @@ impl Wallets {
     pub(super) fn is_accepting(&self, row: &Entry<'_>) -> bool {
         match row.kind {
             Kind::Usage => !self.charge.has_begun(),
-            Kind::Wallet | Kind::Grant => row.data.is_some(),
-            Kind::Expire | Kind::Alert | Kind::Prices => false,
+            Kind::Reversal => !self.reversals.has_begun(),
+            Kind::Wallet | Kind::Grant | Kind::Void => row.data.is_some(),
+            Kind::Expire | Kind::Rollover | Kind::Alert | Kind::Prices | Kind::Tick => false,
             Kind::Duplicate | Kind::Conflict | Kind::Rejected => false,
         }
     }
@@ -77,26 +87,55 @@ impl Wallets {
         let Some(customer) = check.row.customer else {
             return;
         };
-        if !self.accounts.contains_key(customer) {
-            let is_opened = check.row.kind == Kind::Wallet;
-            if !is_opened {
-                check.fault(Fault::NoWallet);
-            }
-            let mut account = Account::default();
-            account.is_followed = is_opened;
-            self.accounts.insert(customer.into(), account);
-        } else if check.row.kind == Kind::Wallet {
+        let is_opening = is_opening(check.row);
+        let is_known = self.accounts.contains_key(customer);
+        if !is_known && !is_opening {
+            check.fault(Fault::NoWallet);
+        }
+        if is_known && is_opening && !self.is_over(customer, check.row.received_at) {
             check.fault(Fault::AlreadyOpen);
             self.unfollow(customer);
+        } else if !is_known || is_opening {
+            let account = self.accounts.entry(customer.into()).or_default();
+            account.is_followed |= !is_known && is_opening;
+            if is_opening {
+                account.open();
+                if is_known && account.is_followed {
+                    self.waiting.status(check.row, Status::Ok);
+                }
+            }
+        }
+        if check.row.idx == TIMER_IDX && check.row.kind != Kind::Alert {
+            self.none_missing(check, customer);
         }
         let is_sound = match check.row.kind {
             Kind::Alert => {
-                self.alert(check, customer);
+                self.alert(check, book, customer);
                 return;
             }
             _ => self.own_row(check, book, data, customer),
         };
         self.settle(check, (book, data), customer, is_whole && is_sound);
+    }
+
+    /// Before a timer's row: what time should have brought about earlier has been told.
+    fn none_missing(&mut self, check: &mut RowCheck<'_, '_>, customer: &str) {
+        let wallet = self.followed(customer);
+        let account = self.accounts.get(customer);
+        let alert = wallet.zip(account).and_then(|(wallet, account)| {
+            let due = grants::as_of(check.row, account, Some(wallet));
+            missing(wallet, due.plus(-1))
+        });
+        if let Some(alert) = alert {
+            check.fault(Fault::AlertMissing(alert));
+            self.unfollow(customer);
+        }
+    }
+
+    /// Whether the wallet was closed, and the grace after that is over.
+    fn is_over(&self, customer: &str, now: Timestamp) -> bool {
+        let closing = self.followed(customer).and_then(|wallet| wallet.closing);
+        closing.is_some_and(|closing| closing.voids_at <= now)
     }
 
     /// What the row says of itself; true when the wallet can take it.
@@ -115,8 +154,18 @@ impl Wallets {
         let wallet = wallet.filter(|_| account.is_followed);
         match (row.kind, row.grant_id) {
             (Kind::Usage, _) => {
+                let used_at = row.used_at.unwrap_or_default();
+                if wallet.is_some_and(|wallet| !wallet.takes(used_at, row.received_at)) {
+                    check.fault(Fault::Closed);
+                }
+                self.reversals.usage(row, !self.charge.has_begun());
                 let is_planned = self.charge.leg(check, book, data, wallet);
-                paid(check, account) && is_planned
+                charge::paid(check, account) && is_planned
+            }
+            (Kind::Reversal, _) => {
+                grants::current(check, wallet);
+                let is_turned = self.reversals.row(check, data);
+                charge::given_back(check, account) && is_turned
             }
             (Kind::Grant, Some(GrantId::Pool(start))) => {
                 grants::pool(check, book, (account, start), wallet)
@@ -125,9 +174,12 @@ impl Wallets {
                 grants::named(check, (account, id), data, wallet)
             }
             (Kind::Expire, Some(grant)) => grants::expiry(check, (account, grant), wallet),
-            (Kind::Wallet, _) => grants::opening(check, book, data),
-            (Kind::Grant | Kind::Expire, None) => false,
-            (Kind::Alert | Kind::Prices, _)
+            (Kind::Void, Some(grant)) => grants::void(check, (account, grant), data, wallet),
+            (Kind::Rollover, Some(grant)) => grants::rollover(check, (account, grant), wallet),
+            (Kind::Wallet, _) if is_opening(row) => grants::opening(check, book, data),
+            (Kind::Wallet, _) => grants::change(check, (book, data), account, wallet),
+            (Kind::Grant | Kind::Expire | Kind::Void | Kind::Rollover, None) => false,
+            (Kind::Alert | Kind::Prices | Kind::Tick, _)
             | (Kind::Duplicate | Kind::Conflict | Kind::Rejected, _) => false,
         }
     }
@@ -137,7 +189,8 @@ impl Wallets {
         let row = check.row;
         // A wallet's first pool follows its opening.
         let is_pool = matches!(row.grant_id, Some(GrantId::Pool(_))) && row.kind == Kind::Grant;
-        let is_own = row.idx != TIMER_IDX && !is_pool;
+        // What was given back to a grant that is gone ends in the row after.
+        let is_own = row.idx != TIMER_IDX && !is_pool && row.kind != Kind::Expire;
         if let Some(customer) = row.customer.filter(|_| is_own)
             && let Some(fault) = self.overdue(customer, (row.received_at, row.entry))
         {
@@ -149,14 +202,24 @@ impl Wallets {
     /// `from` on.
     fn overdue(&mut self, customer: &str, (now, from): (Timestamp, i64)) -> Option<Fault> {
         let account = self.accounts.get_mut(customer)?;
-        let lacks_pool = account.is_followed && account.pool.is_none();
+        let lacks_pool = account.is_followed && (account.awaits_pool || account.awaits_more);
         let no_pool = lacks_pool.then_some(Fault::NoPool);
+        let rolling = account.rolling.take();
+        let rolling = rolling.map(|rolling| Fault::NotRolledOver(rolling.credits));
         let grant = account.sweep((now, from), |spent| self.fold.drop_spent(customer, spent));
-        let period = || {
-            let end = self.followed(customer)?.current.end;
-            (end.start() <= now).then_some(Fault::PeriodOverdue(end))
+        let remaining = account.remaining();
+        let wallet = || {
+            let wallet = self.followed(customer)?;
+            if let Some(closing) = wallet.closing {
+                let is_left = closing.voids_at <= now && remaining != 0;
+                let remaining = micros(remaining);
+                return is_left.then_some(Fault::NotVoided { remaining });
+            }
+            let end = wallet.current.end;
+            let period = (end.start() <= now).then_some(Fault::PeriodOverdue(end));
+            period.or_else(|| missing(wallet, now).map(Fault::AlertMissing))
         };
-        let overdue = no_pool.or(grant).or_else(period);
+        let overdue = no_pool.or(rolling).or(grant).or_else(wallet);
         if overdue.is_some() {
             self.unfollow(customer);
         }
@@ -175,7 +238,9 @@ impl Wallets {
         let Some(account) = self.accounts.get_mut(customer) else {
             return;
         };
-        let own = account.balance(grants::as_of(row, account));
+        let wallet = self.fold.wallet(customer);
+        let wallet = wallet.filter(|_| account.is_followed);
+        let own = account.balance(grants::as_of(row, account, wallet));
         balance(check, account, own);
         if !account.is_followed {
             return;
@@ -187,7 +252,11 @@ impl Wallets {
         match self.fold.apply(row, data.unwrap_or(&Members::NONE), book) {
             Ok(folded) if i128::from(folded.balance.get()) == own => {
                 let wallet = self.fold.wallet(customer);
-                self.crossed.add(row, folded.reached, wallet);
+                let crossed = folded.crossed.zip(wallet);
+                crossed.inspect(|(crossed, wallet)| self.waiting.add(row, *crossed, wallet));
+                if row.event_type == Some(CLOSED) && row.kind == Kind::Wallet {
+                    self.waiting.status(row, Status::Closed);
+                }
             }
             Ok(folded) => {
                 let (folded, own) = (folded.balance, micros(own));
@@ -201,15 +270,23 @@ impl Wallets {
         }
     }
 
-    fn alert(&mut self, check: &mut RowCheck<'_, '_>, customer: &str) {
+    fn alert(&mut self, check: &mut RowCheck<'_, '_>, book: &PriceBook, customer: &str) {
         let Some(account) = self.accounts.get_mut(customer) else {
             return;
         };
-        let own = account.same_balance();
-        balance(check, account, own);
         let wallet = self.fold.wallet(customer);
-        if let Some(wallet) = wallet.filter(|_| account.is_followed) {
-            self.crossed.alert(check, wallet);
+        let wallet = wallet.filter(|_| account.is_followed);
+        let as_of = wallet.and_then(|wallet| self.waiting.alert(check, wallet));
+        let own = match as_of {
+            Some(as_of) => account.balance(as_of),
+            None => account.same_balance(),
+        };
+        balance(check, account, own);
+        if wallet.is_some()
+            && let Err(error) = self.fold.apply(check.row, &Members::NONE, book)
+        {
+            check.fault(Fault::Apply(error));
+            self.unfollow(customer);
         }
     }
 
@@ -217,7 +294,7 @@ impl Wallets {
         if let Some(account) = self.accounts.get_mut(customer) {
             account.is_followed = false;
         }
-        self.crossed.forget();
+        self.waiting.forget();
     }
 
     /// After the last message, which began with entry `from` and fired all that was due by `now`.
@@ -237,7 +314,8 @@ impl Wallets {
     /// After the last row; gives Σ remaining of all grants, in microcredits.
     pub(super) fn end(&mut self, findings: &mut Findings) -> i128 {
         self.charge.end(findings);
-        self.crossed.end(findings);
+        self.reversals.end(findings);
+        self.waiting.end(findings);
         let mut sum = 0;
         for (customer, account) in &self.accounts {
             sum += account.remaining();
@@ -264,26 +342,6 @@ impl Wallets {
             .values()
             .filter(|account| !account.is_followed);
         report.unfollowed = lost.count() as u64;
-    }
-}
-
-/// A usage row takes from its grant what it charges.
-fn paid(check: &mut RowCheck<'_, '_>, account: &mut Account) -> bool {
-    let row = check.row;
-    let credits = row.credits.unwrap_or_default();
-    let negative = Credits::new(credits.get().saturating_neg());
-    let delta = row.grant_id.map(|_| negative);
-    let is_right = check.column("delta", row.delta, delta);
-    let Some(grant) = row.grant_id else {
-        return is_right && credits >= Credits::ZERO;
-    };
-    let taken = -i128::from(row.delta.unwrap_or_default().get());
-    match account.consume(grant, taken) {
-        Ok(()) => is_right && credits >= Credits::ZERO,
-        Err(fault) => {
-            check.fault(fault);
-            false
-        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::price::Overage;
 use crate::domain::rating::{RateError, Rated, rate};
 use crate::domain::units::{Credits, MICROS, Money, Timestamp};
 use crate::domain::wallet::spend::{Booking, Leg, Payer, Spend};
+use crate::domain::wallet::watch::Crossed;
 use crate::domain::wallet::{Terms, Wallet};
 
 /// How usage is rated and booked, once nothing can refuse it any more.
@@ -43,6 +44,9 @@ impl Engine {
             ..
         } = *admitted;
         let known = self.wallets.place(customer);
+        if known.is_some_and(|place| !self.wallets.at(place).takes(used_at, now)) {
+            return Err(Reason::UnknownWallet);
+        }
         let opening = match known {
             Some(_) => None,
             None => Some(self.default_terms(now).ok_or(Reason::UnknownWallet)?),
@@ -105,10 +109,10 @@ impl Engine {
         let book = Arc::clone(&self.book);
         let table = &book.tables()[*table];
         let price = &table.prices[rated.price];
-        let mut reached = 0;
+        let mut crossed: Option<Crossed> = None;
         for (index, leg) in legs.iter().enumerate() {
             let usage = (Kind::Usage, &Members::NONE);
-            reached |= self.apply_and_append(place, origin, usage, sink, |row| {
+            let by_leg = self.apply_and_append(place, origin, usage, sink, |row| {
                 row.period = Some(booking.period);
                 row.task = Some(&price.task);
                 row.unit = Some(&price.unit);
@@ -127,8 +131,11 @@ impl Engine {
                     row.cost_usd = Some(rated.cost);
                 }
             });
+            crossed = Some(by_leg.after(crossed));
         }
-        self.alert(place, reached, origin, sink);
+        if let Some(crossed) = crossed {
+            self.alert(place, crossed, origin, sink);
+        }
     }
 }
 

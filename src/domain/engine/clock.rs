@@ -1,7 +1,7 @@
 //! The shard's clock and what falls due.
 //!
-//! Owns now, price versions coming into force, and firing timers: the end and the close of
-//! periods, the expiry of grants. Leaves their order to `timers`.
+//! Owns now, price versions coming into force, and firing timers: the end and the close of periods
+//! and wallets, the start and the expiry of grants, midnights. Leaves their order to `timers`.
 //!
 //! Invariant: now never goes back, and a wallet's own due timers fire before its own event.
 
@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::rows::Origin;
 use super::{Engine, Message};
-use crate::domain::entry::{GrantId, Kind, Sink};
+use crate::domain::alert::About;
+use crate::domain::entry::{AlertKind, GrantId, Kind, Payload, Sink, Status};
 use crate::domain::event::Members;
 use crate::domain::timers::{Timer, TimerKind};
 use crate::domain::units::{Credits, Day, Timestamp};
-use crate::domain::wallet::Grant;
+use crate::domain::wallet::{Grant, rollover_id};
 
 /// Timers that may each write rows before one message, so that a month's end does not hold up
 /// events.
@@ -42,11 +43,18 @@ impl Engine {
         }
     }
 
+    /// When something falls due next, though no event comes.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.next_due()
+    }
+
     /// Fires what is due by now, up to the bound.
     pub(super) fn fire_due(&mut self, message: &Message<'_>, sink: &mut impl Sink) {
         let Some(now) = self.now else { return };
         let mut fired = 0;
         while fired < TIMERS_BEFORE_MESSAGE {
+            // What fires may list its wallet for a midnight that is over already.
+            self.look_at_midnights(now);
             let Some(timer) = self.timers.pop_due(now) else {
                 return;
             };
@@ -54,37 +62,58 @@ impl Engine {
         }
     }
 
+    /// Makes a timer of each midnight that brings a wallet something, or may once the wallet's
+    /// other timers have fired.
+    fn look_at_midnights(&mut self, now: Timestamp) {
+        while let Some((day, place)) = self.timers.pop_listed(now) {
+            let at = day.start();
+            let wallet = self.wallets.at(place);
+            let waits = self
+                .wallets
+                .next_timer(place)
+                .is_some_and(|timer| timer.due <= at);
+            if waits || !wallet.midnight_alerts(at).is_empty() {
+                self.timers.add(Timer {
+                    due: at,
+                    customer: Arc::clone(&wallet.customer),
+                    kind: TimerKind::Midnight,
+                });
+            } else {
+                self.timers.list(place, wallet.midnight_after(day));
+            }
+        }
+    }
+
     /// Fires what is due of one wallet, where the bound has left timers behind.
     pub(super) fn fire_own(&mut self, customer: &str, message: &Message<'_>, sink: &mut impl Sink) {
-        let Some(now) = self.now.filter(|now| self.timers.is_due(*now)) else {
+        let is_due = |now: &Timestamp| self.next_due().is_some_and(|due| due <= *now);
+        let Some(now) = self.now.filter(is_due) else {
             return;
         };
         let Some(place) = self.wallets.place(customer) else {
             return;
         };
-        while let Some(timer) = self.next_timer(place).filter(|timer| timer.due <= now) {
+        // The last midnight that was looked at since the wallet's last row.
+        let mut looked: Option<Day> = None;
+        loop {
+            let wallet = self.wallets.at(place);
+            let midnight = match looked {
+                Some(day) => wallet.midnight_after(day),
+                None => wallet.midnight_after_row(),
+            };
+            let midnight = midnight.map(|day| Timer {
+                due: day.start(),
+                customer: Arc::clone(&wallet.customer),
+                kind: TimerKind::Midnight,
+            });
+            let next = self.wallets.next_timer(place).into_iter().chain(midnight);
+            let Some(timer) = next.min().filter(|timer| timer.due <= now) else {
+                return;
+            };
+            let is_midnight = timer.kind == TimerKind::Midnight;
+            looked = is_midnight.then(|| timer.due.day());
             self.fire(&timer, message, sink);
         }
-    }
-
-    /// The wallet's own next timer.
-    fn next_timer(&self, place: u32) -> Option<Timer> {
-        let wallet = self.wallets.at(place);
-        let end = (wallet.current.end.start(), TimerKind::PeriodEnd);
-        let closes = wallet
-            .ended
-            .iter()
-            .map(|ended| (ended.closes_at, TimerKind::PeriodClose));
-        let expiries = wallet
-            .grants
-            .iter()
-            .filter_map(|grant| Some((grant.order.expires_at?, TimerKind::GrantExpiry)));
-        let (due, kind) = closes.chain(expiries).chain([end]).min()?;
-        Some(Timer {
-            due,
-            customer: Arc::clone(&wallet.customer),
-            kind,
-        })
     }
 
     /// Fires a timer if the wallet still has it; true when it wrote a row.
@@ -102,11 +131,15 @@ impl Engine {
                     self.expire(place, (&grant.id(), remaining), &mut origin, sink);
                 }
             }
+            TimerKind::WalletClose => self.end_wallet(place, timer.due, &mut origin, sink),
+            TimerKind::GrantStart => self.start_grant(place, timer.due, &mut origin, sink),
+            TimerKind::Midnight => self.midnight(place, timer.due, &mut origin, sink),
         }
         self.timer_legs = origin.next_leg();
         self.last.entry > before
     }
 
+    /// Ends the current period: the next one's pool, then what is rolled over.
     fn end_period(
         &mut self,
         place: u32,
@@ -115,14 +148,109 @@ impl Engine {
         sink: &mut impl Sink,
     ) {
         let wallet = self.wallets.at(place);
-        if wallet.current.end.start() != due {
+        if wallet.current.end.start() != due || wallet.closing.is_some() {
             return;
         }
-        let start = wallet.current.end;
-        let plan = wallet.current.terms.plan.id.clone();
+        let (ended, start) = (wallet.current.start, wallet.current.end);
+        let terms = Arc::clone(&wallet.current.terms);
+        let moved = wallet.rolled_over();
+        let plan = wallet.plan_to_come().to_owned();
         let version = self.terms_version(start.start(), &plan);
-        let reached = self.give_pool(place, (start, &plan, &version), origin, sink);
-        self.alert(place, reached, origin, sink);
+        let fee = None;
+        let mut crossed = self.give_pool(place, (start, &plan, &version, fee), origin, sink);
+        if moved > Credits::ZERO {
+            let id = rollover_id(ended);
+            let out = (Kind::Rollover, &Members::NONE);
+            let left = self.apply_and_append(place, origin, out, sink, |row| {
+                row.period = Some(ended);
+                row.grant_id = Some(GrantId::Pool(ended));
+                row.delta = Some(Credits::new(-moved.get()));
+                row.plan = Some(&terms.plan.id);
+            });
+            let arrived = self.apply_and_append(place, origin, out, sink, |row| {
+                row.period = Some(start);
+                row.grant_id = Some(GrantId::Named(&id));
+                row.delta = Some(moved);
+                row.plan = Some(&plan);
+            });
+            crossed = arrived.after(Some(left.after(Some(crossed))));
+        }
+        self.alert(place, crossed, origin, sink);
+    }
+
+    /// Ends a wallet whose grace after its closing is over: what is left is voided.
+    fn end_wallet(
+        &mut self,
+        place: u32,
+        due: Timestamp,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let wallet = self.wallets.at(place);
+        if wallet.closing.is_none_or(|closing| closing.voids_at != due) {
+            return;
+        }
+        let left = wallet.left_to_void();
+        let left: Vec<_> = left
+            .map(|(grant, left)| (DueGrant::of(grant), left))
+            .collect();
+        for (grant, remaining) in left {
+            self.end_grant(
+                place,
+                Kind::Void,
+                (&grant.id(), remaining),
+                (origin, None),
+                sink,
+            );
+        }
+    }
+
+    /// Begins a grant that was to start later: its credits may end a wallet's being blocked.
+    fn start_grant(
+        &mut self,
+        place: u32,
+        due: Timestamp,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let wallet = self.wallets.at(place);
+        let starts = |grant: &Grant| grant.order.effective_at == due && grant.is_alive(due);
+        let is_news = wallet.status() == Status::Blocked
+            && wallet.touched < due
+            && wallet.grants.iter().any(starts)
+            && wallet.balance(due) > Credits::ZERO;
+        if is_news {
+            let about = About {
+                kind: AlertKind::Status(Status::Ok),
+                period: wallet.current.start,
+                grant: None,
+            };
+            self.tell(place, about, origin, sink);
+        }
+    }
+
+    fn midnight(
+        &mut self,
+        place: u32,
+        due: Timestamp,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let wallet = self.wallets.at(place);
+        if due <= wallet.touched {
+            return; // It was looked at before the wallet's last row.
+        }
+        let period = wallet.current.start;
+        for (kind, grant) in wallet.midnight_alerts(due) {
+            let about = About {
+                kind,
+                period,
+                grant: grant.as_deref(),
+            };
+            self.tell(place, about, origin, sink);
+        }
+        let next = self.wallets.at(place).midnight_after(due.day());
+        self.timers.list(place, next);
     }
 
     /// The grant of the wallet that ends by this timer, and what remains in it. Each grant has a
@@ -156,20 +284,39 @@ impl Engine {
             self.wallets.drop_spent(place, *grant);
             return;
         }
+        self.end_grant(
+            place,
+            Kind::Expire,
+            (grant, remaining),
+            (origin, None),
+            sink,
+        );
+    }
+
+    /// Writes that what remains of a grant is gone, and what follows from that. `data` is the
+    /// command that said so.
+    pub(super) fn end_grant(
+        &mut self,
+        place: u32,
+        kind: Kind,
+        (grant, remaining): (&GrantId<'_>, Credits),
+        (origin, data): (&mut Origin<'_>, Option<&str>),
+        sink: &mut impl Sink,
+    ) {
         let wallet = self.wallets.at(place);
         let period = match grant {
             GrantId::Pool(start) => *start,
             GrantId::Named(_) => wallet.current.start,
         };
         let terms = Arc::clone(wallet.terms_of(period));
-        let row = (Kind::Expire, &Members::NONE);
-        let reached = self.apply_and_append(place, origin, row, sink, |row| {
+        let crossed = self.apply_and_append(place, origin, (kind, &Members::NONE), sink, |row| {
             row.period = Some(period);
             row.grant_id = Some(*grant);
             row.delta = Some(Credits::new(-remaining.get()));
             row.plan = Some(&terms.plan.id);
+            row.data = data.map(Payload::Data);
         });
-        self.alert(place, reached, origin, sink);
+        self.alert(place, crossed, origin, sink);
     }
 }
 
@@ -179,6 +326,13 @@ enum DueGrant {
 }
 
 impl DueGrant {
+    fn of(id: GrantId<'_>) -> Self {
+        match id {
+            GrantId::Pool(start) => Self::Pool(start),
+            GrantId::Named(id) => Self::Named(Arc::from(id)),
+        }
+    }
+
     fn id(&self) -> GrantId<'_> {
         match self {
             Self::Pool(start) => GrantId::Pool(*start),

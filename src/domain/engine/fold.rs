@@ -5,18 +5,22 @@
 //!
 //! Invariant: a row changes a wallet here exactly as it does in the live engine.
 
+use super::apply::is_opening;
 use super::wallets::{ApplyError, Wallets};
-use crate::domain::entry::{Entry, GrantId, Kind};
+use crate::domain::entry::{Entry, GrantId};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::timers::Timers;
 use crate::domain::units::Credits;
 use crate::domain::wallet::Wallet;
+use crate::domain::wallet::watch::Crossed;
 
 /// Wallets, and nothing that makes them change by themselves.
 #[derive(Default)]
 pub struct Fold {
     wallets: Wallets,
+    /// What falls due is in the rows already.
+    unused: Timers,
 }
 
 /// What a row left behind.
@@ -24,8 +28,8 @@ pub struct Fold {
 pub struct Folded {
     /// Σ remaining of the wallet's effective grants.
     pub balance: Credits,
-    /// The `used` thresholds that it newly reached: bit i is the i-th of the plan.
-    pub reached: u32,
+    /// What it brought about; `None` of a row that only tells.
+    pub crossed: Option<Crossed>,
 }
 
 impl Fold {
@@ -45,19 +49,19 @@ impl Fold {
         data: &Members<'_>,
         book: &PriceBook,
     ) -> Result<Folded, ApplyError> {
-        if row.kind == Kind::Wallet {
-            self.wallets.apply_opening(row, data, book)?;
+        let timers = &mut self.unused;
+        timers.forget();
+        if is_opening(row) {
+            self.wallets.apply_opening(row, data, (book, timers))?;
             return Ok(Folded::default());
         }
         let customer = row.customer.ok_or(ApplyError::Missing("customer"))?;
         let no_wallet = || ApplyError::NoWallet(customer.to_owned());
         let place = self.wallets.place(customer).ok_or_else(no_wallet)?;
-        // What falls due is in the rows already.
-        let mut timers = Timers::default();
-        let effect = self.wallets.apply(place, row, data, book, &mut timers)?;
+        let effect = self.wallets.apply(place, row, data, (book, timers))?;
         Ok(Folded {
             balance: effect.balance,
-            reached: effect.reached,
+            crossed: Some(effect.crossed),
         })
     }
 

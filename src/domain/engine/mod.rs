@@ -1,25 +1,29 @@
 //! The engine: events in, ledger rows out.
 //!
 //! Owns the order of the checks (here), the clock and what falls due (`clock`), charges
-//! (`charge`), commands (`commands`), rows (`rows`), coming back from a ledger (`restore`) and
-//! folding one (`fold`).
+//! (`charge`), commands (`commands`, `changes`, `reversals`), rows (`rows`), what a row does to a
+//! wallet (`apply`), coming back from a ledger (`restore`) and folding one (`fold`).
 //! Leaves reading bytes to `adapters::cloudevents` and keeping rows to the sink.
 //!
 //! Invariant: the same messages give the same rows, however they are cut into batches. A new row
 //! changes the wallets by the same function as one read back from the ledger.
 
+mod apply;
+mod changes;
 mod charge;
 mod clock;
 mod commands;
 mod fold;
 mod restore;
+mod reversals;
 mod rows;
+mod standing;
 mod wallets;
 
 use std::sync::Arc;
 
 use super::alert::Alert;
-use super::command::{BadCommand, COMMAND_PREFIX};
+use super::command::{BadCommand, COMMAND_PREFIX, REVERSED};
 use super::customer::{Shard, is_customer};
 use super::duplicates::{DuplicateFilter, Occupied, OlderFault, Verdict};
 use super::entry::{Kind, Mark, Payload, RawBody, Reason, Sink};
@@ -30,10 +34,13 @@ use super::timers::Timers;
 use super::units::{MICROS_PER_MINUTE, Timestamp};
 use super::wallet::Wallet;
 use super::wallet::spend::Leg;
+pub use apply::is_opening;
 pub use clock::TIMERS_BEFORE_MESSAGE;
 pub use fold::{Fold, Folded};
 pub use restore::{Head, RestoreError};
+pub use reversals::{Charged, ChargedLeg};
 use rows::Origin;
+pub use standing::Standing;
 pub use wallets::ApplyError;
 use wallets::Wallets;
 
@@ -55,6 +62,8 @@ pub struct Engine {
     timer_legs: i32,
     rating: Scratch,
     legs: Vec<Leg>,
+    /// Charges that the message at hand may take back.
+    recalled: Vec<Charged>,
     /// Alerts since the caller last took them.
     pub alerts: Vec<Alert>,
     /// Commands refused as `bad_command` since the caller last took them.
@@ -76,6 +85,15 @@ pub struct Message<'a> {
     pub source: &'a str,
     pub seq: i64,
     pub arrival: Arrival<'a>,
+}
+
+impl Message<'_> {
+    fn is_tick(&self) -> bool {
+        let Arrival::Broker { subject, .. } = self.arrival else {
+            return false;
+        };
+        subject == Subject::Clock
+    }
 }
 
 /// How a message came, and what that says of time.
@@ -100,6 +118,8 @@ pub enum Subject<'a> {
     Batch,
     /// `wallet.<customer>`: that customer's commands.
     Wallet(&'a str),
+    /// `clock.<shard>`: nothing but the broker's stamp.
+    Clock,
     /// Not ours.
     Other,
 }
@@ -111,6 +131,7 @@ impl<'a> Subject<'a> {
             Some(("usage", customer)) => Self::Usage(customer),
             Some(("batch", _)) => Self::Batch,
             Some(("wallet", customer)) => Self::Wallet(customer),
+            Some(("clock", _)) => Self::Clock,
             _ => Self::Other,
         }
     }
@@ -120,7 +141,7 @@ impl<'a> Subject<'a> {
             Self::Usage(token) => !is_command && token == customer,
             Self::Batch => !is_command,
             Self::Wallet(token) => is_command && token == customer,
-            Self::Other => false,
+            Self::Clock | Self::Other => false,
         }
     }
 }
@@ -137,6 +158,8 @@ struct Admitted<'a> {
 /// Why an event was not accepted.
 enum Refused {
     Rejected(Reason),
+    /// What it asks for was done before.
+    Copy(Kind),
     /// Nobody can tell now.
     Undecided(OlderFault),
 }
@@ -168,6 +191,7 @@ impl Engine {
             timer_legs: 0,
             rating: Scratch::default(),
             legs: Vec::new(),
+            recalled: Vec::new(),
             alerts: Vec::new(),
             bad_commands: Vec::new(),
         }
@@ -251,6 +275,10 @@ impl Engine {
         let mut origin = Origin::event(message, idx, now);
         self.record_versions(&mut origin, sink);
         let reason = match (reading, known_time, customer) {
+            (Reading::Empty, _, _) if message.is_tick() => {
+                self.append(&mut origin, Kind::Tick, sink, |_| {});
+                return Ok(());
+            }
             (Reading::Empty, _, _) => Reason::Empty,
             (_, None, _) => Reason::Malformed,
             (_, Some((event, used_at)), None) => {
@@ -269,6 +297,10 @@ impl Engine {
                 match self.admit(message, &admitted, &mut origin, sink) {
                     Ok(()) => return Ok(()),
                     Err(Refused::Rejected(reason)) => reason,
+                    Err(Refused::Copy(kind)) => {
+                        self.append(&mut origin, kind, sink, |_| {});
+                        return Ok(());
+                    }
                     Err(Refused::Undecided(fault)) => return Err(fault),
                 }
             }
@@ -313,13 +345,14 @@ impl Engine {
             .filter
             .identity(customer, event.source, event.id, payload);
         // A copy of an accepted event is a row without its `data`, and nothing else.
-        let copy = match self.filter.verdict(identity, now, rules.window)? {
-            Verdict::New => None,
-            Verdict::Duplicate => Some(Kind::Duplicate),
-            Verdict::Conflict => Some(Kind::Conflict),
-        };
-        if let Some(kind) = copy {
-            self.append(origin, kind, sink, |_| {});
+        match self.filter.verdict(identity, now, rules.window)? {
+            Verdict::New => {}
+            Verdict::Duplicate => return Err(Refused::Copy(Kind::Duplicate)),
+            Verdict::Conflict => return Err(Refused::Copy(Kind::Conflict)),
+        }
+        if event.event_type == REVERSED {
+            self.command_reversed(admitted, origin, sink)?;
+            self.filter.occupy(identity, Occupied::ForEver);
         } else if is_command {
             self.command(admitted, origin, sink)?;
             self.filter.occupy(identity, Occupied::ForEver);

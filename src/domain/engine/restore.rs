@@ -12,8 +12,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::Engine;
+use super::apply::is_opening;
 use super::wallets::ApplyError;
-use crate::domain::command::COMMAND_PREFIX;
+use crate::domain::command::{COMMAND_PREFIX, Reversed};
 use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault};
 use crate::domain::entry::{Entry, Kind, Mark, Payload};
 use crate::domain::event::Members;
@@ -126,7 +127,23 @@ impl Engine {
             self.move_now(row.received_at);
         }
         match row.kind {
-            Kind::Usage | Kind::Grant | Kind::Expire => {
+            Kind::Wallet if is_opening(row) => {
+                let customer = row.customer.ok_or(fault(ApplyError::Missing("customer")))?;
+                let place = self.wallets.place(customer);
+                if place.is_none_or(|place| self.wallets.as_of_entry(place) < entry) {
+                    let around = (&*self.book, &mut self.timers);
+                    let opened = self.wallets.apply_opening(row, data, around);
+                    opened.map_err(fault)?;
+                }
+            }
+            Kind::Usage
+            | Kind::Reversal
+            | Kind::Grant
+            | Kind::Expire
+            | Kind::Void
+            | Kind::Rollover
+            | Kind::Wallet
+            | Kind::Alert => {
                 let customer = row.customer.ok_or(fault(ApplyError::Missing("customer")))?;
                 let place = self.wallets.place(customer);
                 let no_wallet = || fault(ApplyError::NoWallet(customer.to_owned()));
@@ -135,19 +152,14 @@ impl Engine {
                     self.restore_wallet(place, row, data)?;
                 }
             }
-            Kind::Wallet => {
-                let customer = row.customer.ok_or(fault(ApplyError::Missing("customer")))?;
-                let place = self.wallets.place(customer);
-                if place.is_none_or(|place| self.wallets.as_of_entry(place) < entry) {
-                    self.wallets
-                        .apply_opening(row, data, &self.book)
-                        .map_err(fault)?;
-                }
-            }
-            Kind::Prices | Kind::Alert => {}
+            Kind::Prices | Kind::Tick => {}
             Kind::Duplicate | Kind::Conflict | Kind::Rejected => {}
         }
-        self.restore_identity(row);
+        self.restore_identity(row, data);
+        // Nothing fires here, so that what has fired long ago would stay.
+        if self.timers.is_stale() {
+            self.timers = self.wallets.timers();
+        }
         Ok(())
     }
 
@@ -159,13 +171,14 @@ impl Engine {
         data: &Members<'_>,
     ) -> Result<(), RestoreError> {
         let entry = row.entry;
-        let effect = self
-            .wallets
-            .apply(place, row, data, &self.book, &mut self.timers);
+        let around = (&*self.book, &mut self.timers);
+        let effect = self.wallets.apply(place, row, data, around);
         let reckoned = effect
             .map_err(|source| RestoreError::Apply { entry, source })?
             .balance;
-        match row.balance.filter(|stated| *stated != reckoned) {
+        // An alert's balance is that of the row before it.
+        let stated = row.balance.filter(|_| row.kind != Kind::Alert);
+        match stated.filter(|stated| *stated != reckoned) {
             None => Ok(()),
             Some(stated) => Err(RestoreError::Balance {
                 entry,
@@ -175,12 +188,16 @@ impl Engine {
         }
     }
 
-    /// Occupies the identity of a row that carries an accepted event's `data`: all that is left
-    /// to do with a row before the checkpoint. [`Engine::restore`] does it too.
-    pub fn restore_identity(&mut self, row: &Entry<'_>) {
-        let (Kind::Usage | Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) =
-            (row.kind, row.data)
-        else {
+    /// Occupies the identities of a row that carries an accepted event's `data`, whose members
+    /// `data` are those of a reversal: all that is left to do with a row before the checkpoint.
+    /// [`Engine::restore`] does it too.
+    pub fn restore_identity(&mut self, row: &Entry<'_>, data: &Members<'_>) {
+        let is_accepted = match row.kind {
+            Kind::Usage | Kind::Wallet | Kind::Grant | Kind::Void | Kind::Reversal => true,
+            Kind::Expire | Kind::Rollover | Kind::Prices | Kind::Alert => false,
+            Kind::Duplicate | Kind::Conflict | Kind::Rejected | Kind::Tick => false,
+        };
+        let (true, Some(Payload::Data(text))) = (is_accepted, row.data) else {
             return;
         };
         if row.entry <= self.filter.covered_entry() {
@@ -191,15 +208,21 @@ impl Engine {
         else {
             return;
         };
-        let identity = self
-            .filter
-            .identity(customer, source, id, (event_type, data));
+        let payload = (event_type, text);
+        let identity = self.filter.identity(customer, source, id, payload);
         let occupied = if event_type.starts_with(COMMAND_PREFIX) {
             Occupied::ForEver
         } else {
             Occupied::Since(row.received_at)
         };
         self.filter.occupy(identity, occupied);
+        if row.kind == Kind::Reversal
+            && let Ok(reversed) = Reversed::read(data)
+        {
+            let original = (reversed.source, reversed.id);
+            let identity = self.filter.reversal_of(customer, original);
+            self.filter.occupy(identity, Occupied::ForEver);
+        }
     }
 
     /// Makes room for more identities; call it between rows.

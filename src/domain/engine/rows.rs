@@ -3,13 +3,16 @@
 //! Owns numbering (`entry`, `leg`), what a row says of its cause, and the alerts that follow
 //! from a change. Leaves the other columns to whoever decides the row.
 
+use std::sync::Arc;
+
 use super::wallets::{Effect, TIMER_IDX};
 use super::{Engine, Message};
-use crate::domain::alert::{Alert, Cause};
-use crate::domain::entry::{Entry, Kind, Mark, Note, Sink};
+use crate::domain::alert::{About, Alert, Cause};
+use crate::domain::entry::{Entry, GrantId, Kind, Mark, Note, Sink};
 use crate::domain::event::{Event, Members};
 use crate::domain::timers::Timer;
 use crate::domain::units::Timestamp;
+use crate::domain::wallet::watch::Crossed;
 
 /// Where rows come from: one event of a message, or a timer that a message woke.
 pub(super) struct Origin<'a> {
@@ -137,7 +140,7 @@ impl Engine {
     }
 
     /// Applies a row to the wallet at `place`, then appends it with the balance that it left;
-    /// gives the thresholds that it reached, as bits. `data` are the members of its `data`.
+    /// gives what it brought about. `data` are the members of its `data`.
     pub(super) fn apply_and_append<'a: 'b, 'b>(
         &mut self,
         place: u32,
@@ -145,32 +148,45 @@ impl Engine {
         (kind, data): (Kind, &Members<'_>),
         sink: &mut impl Sink,
         fill: impl FnOnce(&mut Entry<'b>),
-    ) -> u32 {
+    ) -> Crossed {
         let mut row = origin.row(self.last.entry + 1, kind);
         fill(&mut row);
-        let applied = self
-            .wallets
-            .apply(place, &row, data, &self.book, &mut self.timers);
-        let Effect { balance, reached } = applied.expect("the engine's own rows can be applied");
+        let around = (&*self.book, &mut self.timers);
+        let applied = self.wallets.apply(place, &row, data, around);
+        let Effect { balance, crossed } = applied.expect("the engine's own rows can be applied");
         row.balance = Some(balance);
         self.put(&row, sink);
-        reached
+        crossed
     }
 
-    /// Appends an alert for each threshold in `reached`, lowest first, and hands them out.
+    /// Appends the alerts that follow from what rows brought about, and hands them out.
     pub(super) fn alert(
         &mut self,
         place: u32,
-        reached: u32,
+        crossed: Crossed,
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
     ) {
-        if reached == 0 {
-            return;
+        for (kind, period) in crossed.alerts(self.wallets.at(place)) {
+            let about = About {
+                kind,
+                period,
+                grant: None,
+            };
+            self.tell(place, about, origin, sink);
         }
+    }
+
+    /// Appends one alert, and hands it out.
+    pub(super) fn tell(
+        &mut self,
+        place: u32,
+        about: About<'_>,
+        origin: &mut Origin<'_>,
+        sink: &mut impl Sink,
+    ) {
         let wallet = self.wallets.at(place);
-        let period = wallet.current.start;
-        let terms = std::sync::Arc::clone(&wallet.current.terms);
+        let terms = Arc::clone(wallet.terms_of(about.period));
         let balance = wallet.balance(origin.as_of);
         let offers = &self.book.tables()[self.book.in_force_or_first(origin.now)].plans;
         let cause = Cause {
@@ -180,20 +196,17 @@ impl Engine {
             event_id: origin.event_id,
             at: origin.as_of,
         };
-        for (bit, threshold) in terms.plan.used_alerts.iter().enumerate() {
-            if reached & (1 << bit) == 0 {
-                continue;
-            }
-            self.alerts
-                .push(Alert::used(wallet, *threshold, cause, offers));
-            let mut row = origin.row(self.last.entry + 1, Kind::Alert);
-            row.period = Some(period);
-            row.balance = Some(balance);
-            row.plan = Some(&terms.plan.id);
-            row.price_version = Some(&terms.version);
-            row.reason = Some(Note::Used(*threshold));
-            self.last = Mark::of(&row);
-            sink.append(&row);
-        }
+        self.alerts.push(Alert::new(wallet, about, cause, offers));
+        let mut row = origin.row(self.last.entry + 1, Kind::Alert);
+        row.period = Some(about.period);
+        row.grant_id = about.grant.map(GrantId::Named);
+        row.balance = Some(balance);
+        row.plan = Some(&terms.plan.id);
+        row.price_version = Some(&terms.version);
+        row.reason = Some(Note::Alert(about.kind));
+        let around = (&*self.book, &mut self.timers);
+        let applied = self.wallets.apply(place, &row, &Members::NONE, around);
+        applied.expect("an alert can be applied");
+        self.put(&row, sink);
     }
 }

@@ -77,7 +77,8 @@ mod tests {
     use super::*;
     use crate::domain::decimal::Rounding;
     use crate::domain::price::{
-        Component, Condition, Cost, CostComponent, Item, Match, Overage, Plan, Price, Shape, When,
+        Alerts, Component, Condition, Cost, CostComponent, Item, Match, Overage, Plan, Price,
+        Shape, When,
     };
     use crate::domain::units::{Credits, Money};
 
@@ -147,7 +148,8 @@ mod tests {
                     fee: Money::ZERO,
                     currency: "USD".to_owned(),
                     pool: Credits::ZERO,
-                    used_alerts: Vec::new(),
+                    alerts: Alerts::default(),
+                    rollover: None,
                     overage: Overage::Block,
                 }),
             }

@@ -171,9 +171,30 @@ pub struct Plan {
     pub fee: Money,
     pub currency: String,
     pub pool: Credits,
-    /// Thresholds in percent, ascending, each once; see [`thresholds`].
-    pub used_alerts: Vec<u8>,
+    pub alerts: Alerts,
     pub overage: Overage,
+    /// `None`: what a period leaves unused expires.
+    pub rollover: Option<Rollover>,
+}
+
+/// Which alerts a plan has besides those of `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// Thresholds in percent, ascending, each once; see [`thresholds`].
+    pub used: Vec<u8>,
+    /// Whether a period's first overage is told.
+    pub overage: bool,
+    /// Days, 1 to 365: told when the wallet is empty within them at its pace.
+    pub run_out_within: Option<u16>,
+    /// Days, 1 to 365: told when a grant with something left ends within them.
+    pub expiring_within: Option<u16>,
+}
+
+/// What a period leaves unused goes on, up to `max`, for the next `periods` (1 to 120).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollover {
+    pub max: Credits,
+    pub periods: u16,
 }
 
 /// What becomes of a charge that no grant covers.

@@ -18,26 +18,36 @@ impl Wallet {
                 start,
                 end,
                 pool,
+                fee,
                 remaining,
                 consumed,
                 overage,
+                had_overage,
+                voided,
                 ..
             } = of.current;
-            let amounts = (pool, remaining, consumed, overage);
+            let told = (had_overage, voided);
+            let amounts = (pool, fee, remaining, consumed, overage, told);
             (start, end, amounts, terms(&of.current.terms))
         };
         let left = |remaining: Credits| remaining != Credits::ZERO;
         let ended = |of: &Self| -> Vec<_> {
             let ended = of.ended.iter().filter(|ended| left(ended.remaining));
-            let parts = |x: &EndedPeriod| (x.start, x.end, x.closes_at, x.remaining);
+            let parts = |x: &EndedPeriod| (x.start, x.end, x.closes_at, x.remaining, x.had_overage);
             ended.map(|x| (parts(x), terms(&x.terms))).collect()
         };
         let grants = |of: &Self| -> Vec<_> {
             let grants = of.grants.iter().filter(|grant| left(grant.remaining));
-            let parts = |x: &Grant| (Arc::clone(&x.id), x.order.clone(), x.remaining);
+            let parts = |x: &Grant| {
+                let order = x.order.clone();
+                (Arc::clone(&x.id), order, x.remaining, x.expiring_told)
+            };
             grants.map(parts).collect()
         };
-        let rest = |of: &Self| (of.anchor, of.opened, of.reached, of.blocked);
+        let rest = |of: &Self| {
+            let told = (of.reached, of.blocked, of.run_out_told, of.touched);
+            (of.anchor, of.opened, told, of.next_plan.clone(), of.closing)
+        };
         rest(self) == rest(other)
             && self.customer == other.customer
             && self.daily_use == other.daily_use

@@ -1,22 +1,29 @@
 //! One customer's credits.
 //!
-//! Owns a wallet's periods, grants and balance, and how a ledger row changes them (`apply`).
-//! Leaves what may pay to `spend`, the pace to `pace`, and the decision which rows there are to
-//! `engine`.
+//! Owns a wallet's periods, grants and balance. Leaves how a ledger row changes them to `apply`,
+//! what may pay to `spend`, the pace to `pace`, what is worth an alert to `watch`, and the decision
+//! which rows there are to `engine`.
 //!
 //! Invariant: state changes only by applying a row, and the same rows give the same wallet.
 
 mod agreement;
+pub mod apply;
 pub mod pace;
 pub mod spend;
+pub mod watch;
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::entry::GrantId;
+use super::calendar;
+use super::entry::{GrantId, ROLLOVER_PREFIX, Status};
 use super::price::Plan;
-use super::units::{Credits, Day, Timestamp};
+use super::units::{Credits, Day, Money, Timestamp};
 use pace::DailyUse;
+use watch::Thresholds;
+
+/// All grants of a wallet but its pools hold less than this together: with a pool they fit the
+/// ledger's `decimal(18,6)`.
+pub const GRANTED_MAX: Credits = Credits::new(499_999_999_999_999_999);
 
 /// A plan as one version of the price table states it.
 #[derive(Clone, Debug)]
@@ -39,11 +46,28 @@ pub struct Wallet {
     /// All grants but pools, in burn-down order.
     pub grants: Vec<Grant>,
     pub daily_use: DailyUse,
-    /// Bit i: the i-th `used` threshold of the plan was reached after the last row.
-    pub reached: u32,
+    /// The `used` thresholds that were reached after the last row, by their number: also of plans
+    /// that the wallet had before, as long as no row has made them false.
+    pub reached: Thresholds,
     /// Work was done that no credits covered and nobody is billed for, and no credits have
     /// arrived since.
     pub blocked: bool,
+    /// That the wallet runs out within so many days was told, and no row has made it untrue since.
+    pub run_out_told: Option<u16>,
+    /// The plan from the next period on, when it changes then.
+    pub next_plan: Option<String>,
+    pub closing: Option<Closing>,
+    /// Midnights up to this instant were looked at.
+    pub touched: Timestamp,
+}
+
+/// The end of a wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// Usage from before this instant is still taken …
+    pub closed_at: Timestamp,
+    /// … until this one (exclusive), when all that is left is voided.
+    pub voids_at: Timestamp,
 }
 
 /// The period that holds now, `[start, end)`.
@@ -52,14 +76,20 @@ pub struct Period {
     pub start: Day,
     pub end: Day,
     pub terms: Arc<Terms>,
-    /// What the pool held when it was given.
+    /// What was given to the pool: the largest pool of the plans that the period has had.
     pub pool: Credits,
+    /// What was billed for it: the largest of their fees.
+    pub fee: Money,
     /// What the pool still holds.
     pub remaining: Credits,
     /// What grants, the pool and others, paid for usage booked to this period.
     pub consumed: Credits,
     /// Charges booked to this period that no grant covered.
     pub overage: Credits,
+    /// There was such a charge, reversed or not.
+    pub had_overage: bool,
+    /// The pool was voided, and nothing was given to it since: what is given back to it is gone.
+    pub voided: bool,
 }
 
 /// A period `[start, end)` that still takes its own late usage, until `closes_at` (exclusive).
@@ -70,6 +100,8 @@ pub struct EndedPeriod {
     pub closes_at: Timestamp,
     pub terms: Arc<Terms>,
     pub remaining: Credits,
+    pub had_overage: bool,
+    pub voided: bool,
 }
 
 /// Credits that were bought or given, alive in `[effective_at, expires_at)`.
@@ -78,6 +110,8 @@ pub struct Grant {
     pub id: Arc<str>,
     pub order: BurnOrder,
     pub remaining: Credits,
+    /// That it ends soon was told.
+    pub expiring_told: bool,
 }
 
 /// What decides which of two grants pays first.
@@ -95,29 +129,30 @@ pub struct BurnOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {
     Promotional,
+    Rollover,
     Pool,
     Purchased,
 }
 
 impl Basis {
+    /// The word that commands and answers use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Basis::Promotional => "promotional",
+            Basis::Rollover => "rollover",
+            Basis::Pool => "pool",
+            Basis::Purchased => "purchased",
+        }
+    }
+
     /// The priority of a grant that states none.
     pub const fn default_priority(self) -> i32 {
         match self {
             Basis::Promotional => 50,
+            Basis::Rollover => 90,
             Basis::Pool => 100,
             Basis::Purchased => 200,
         }
-    }
-}
-
-impl BurnOrder {
-    fn compare(&self, other: &Self) -> Ordering {
-        let expiry = |order: &Self| order.expires_at.map_or(i64::MAX, Timestamp::get);
-        self.priority
-            .cmp(&other.priority)
-            .then_with(|| expiry(self).cmp(&expiry(other)))
-            .then_with(|| self.basis.cmp(&other.basis))
-            .then_with(|| self.effective_at.cmp(&other.effective_at))
     }
 }
 
@@ -137,9 +172,12 @@ impl Period {
             end,
             terms,
             pool: zero,
+            fee: Money::ZERO,
             remaining: zero,
             consumed: zero,
             overage: zero,
+            had_overage: false,
+            voided: false,
         }
     }
 
@@ -167,6 +205,54 @@ impl Wallet {
             daily_use: DailyUse::new(start),
             reached: 0,
             blocked: false,
+            run_out_told: None,
+            next_plan: None,
+            closing: None,
+            touched: start.start(),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        match (self.closing, self.blocked) {
+            (Some(_), _) => Status::Closed,
+            (None, true) => Status::Blocked,
+            (None, false) => Status::Ok,
+        }
+    }
+
+    /// Whether the wallet takes usage of `used_at` at `now`: always, until it is closed; then what
+    /// was used before, within the grace.
+    pub fn takes(&self, used_at: Timestamp, now: Timestamp) -> bool {
+        self.closing
+            .is_none_or(|closing| used_at < closing.closed_at && now < closing.voids_at)
+    }
+
+    /// The plan of the period that comes next.
+    pub fn plan_to_come(&self) -> &str {
+        self.next_plan
+            .as_deref()
+            .unwrap_or(&self.current.terms.plan.id)
+    }
+
+    /// What a grant that has not ended holds at `now`; `None` for one that is over, voided or was
+    /// never given.
+    pub fn held(&self, grant: GrantId<'_>, now: Timestamp) -> Option<Credits> {
+        match grant {
+            GrantId::Pool(start) if start == self.current.start => {
+                (!self.current.voided).then_some(self.current.remaining)
+            }
+            GrantId::Pool(start) => {
+                let ended = self.ended.iter().find(|ended| ended.start == start);
+                ended
+                    .filter(|ended| !ended.voided)
+                    .map(|ended| ended.remaining)
+            }
+            GrantId::Named(id) => {
+                let is_over = |grant: &&Grant| grant.order.expires_at.is_some_and(|end| end <= now);
+                let grant = self.grants.iter().find(|grant| &*grant.id == id);
+                let grant = grant.filter(|grant| !is_over(grant));
+                grant.map(|grant| grant.remaining)
+            }
         }
     }
 
@@ -180,141 +266,78 @@ impl Wallet {
         Credits::new(sum)
     }
 
+    /// What the next period's grant takes over from the current pool: no more than the plan says,
+    /// nor than a wallet may hold in grants.
+    pub fn rolled_over(&self) -> Credits {
+        let room = GRANTED_MAX.get() - self.granted_remaining().get();
+        let max = self
+            .current
+            .terms
+            .plan
+            .rollover
+            .map(|rollover| rollover.max);
+        let max = max.unwrap_or_default().get().min(room).max(0);
+        Credits::new(self.current.remaining.get().min(max))
+    }
+
+    /// The grant that took over what the period from `start` left.
+    pub fn rollover_of(&self, start: Day) -> Option<&Grant> {
+        let mut grants = self.grants.iter();
+        let rolled = grants
+            .clone()
+            .any(|grant| grant.order.basis == Basis::Rollover);
+        let id = rolled.then(|| rollover_id(start))?;
+        grants.find(|grant| *grant.id == *id)
+    }
+
+    /// What is voided when the wallet closes, in that order: pools by period, then other grants in
+    /// burn-down order; only those that hold something.
+    pub fn left_to_void(&self) -> impl Iterator<Item = (GrantId<'_>, Credits)> {
+        let ended = self.ended.iter();
+        let ended = ended.map(|ended| (GrantId::Pool(ended.start), ended.remaining));
+        let current = (GrantId::Pool(self.current.start), self.current.remaining);
+        let grants = self.grants.iter();
+        let grants = grants.map(|grant| (GrantId::Named(&grant.id), grant.remaining));
+        let all = ended.chain([current]).chain(grants);
+        all.filter(|(_, remaining)| *remaining > Credits::ZERO)
+    }
+
     /// Credits that remain in all grants but pools, effective or not.
     pub fn granted_remaining(&self) -> Credits {
         Credits::new(self.grants.iter().fold(0, |sum, grant| {
             i64::saturating_add(sum, grant.remaining.get())
         }))
     }
-
-    /// Applies a pool's grant: the first one of a period starts it, and ends the one before.
-    pub fn apply_pool(&mut self, start: Day, end: Day, pool: Credits, next: NextPeriod) {
-        if start != self.current.start {
-            let ended = std::mem::replace(&mut self.current, Period::new(start, end, next.terms));
-            self.ended.push(EndedPeriod {
-                start: ended.start,
-                end: ended.end,
-                closes_at: next.previous_closes_at,
-                terms: ended.terms,
-                remaining: ended.remaining,
-            });
-        }
-        self.current.pool = Credits::new(self.current.pool.get() + pool.get());
-        self.current.remaining = Credits::new(self.current.remaining.get() + pool.get());
-    }
-
-    /// Applies a grant that is no pool. One that has its id is spent and expired: no row told of
-    /// its end, so a wallet that came back from rows may still have it.
-    pub fn apply_grant(&mut self, grant: Grant) {
-        self.grants.retain(|other| other.id != grant.id);
-        let at = self.grants.partition_point(|other| {
-            let order = other.order.compare(&grant.order);
-            order.then_with(|| other.id.cmp(&grant.id)) == Ordering::Less
-        });
-        self.grants.insert(at, grant);
-    }
-
-    /// Applies the expiry of what remains in a grant: it is gone.
-    pub fn apply_expiry(&mut self, grant: GrantId<'_>) {
-        match grant {
-            GrantId::Pool(start) => self.ended.retain(|period| period.start != start),
-            GrantId::Named(id) => self.grants.retain(|grant| &*grant.id != id),
-        }
-    }
-
-    /// Applies a charge, booked to the period that starts on `booked`: what `grant` paid of it,
-    /// or overage.
-    pub fn apply_usage(&mut self, usage: UsageRow<'_>) {
-        let charge = usage.credits.get();
-        match usage.grant {
-            None => {}
-            Some(GrantId::Pool(start)) if start == self.current.start => {
-                self.current.remaining = less(self.current.remaining, charge);
-            }
-            Some(GrantId::Pool(start)) => {
-                if let Some(period) = self.ended.iter_mut().find(|period| period.start == start) {
-                    period.remaining = less(period.remaining, charge);
-                }
-            }
-            Some(GrantId::Named(id)) => {
-                if let Some(grant) = self.grants.iter_mut().find(|grant| &*grant.id == id) {
-                    grant.remaining = less(grant.remaining, charge);
-                }
-            }
-        }
-        if usage.booked == self.current.start {
-            let total = if usage.grant.is_some() {
-                &mut self.current.consumed
-            } else {
-                &mut self.current.overage
-            };
-            *total = Credits::new(total.get().saturating_add(charge));
-        }
-        self.blocked |= usage.grant.is_none() && !usage.billed && usage.credits > Credits::ZERO;
-        self.daily_use.add(usage.used_at.day(), usage.credits);
-    }
-
-    /// Looks at the status and the `used` thresholds again after a row; gives the thresholds that
-    /// it newly reached, as bits.
-    ///
-    /// A threshold of t percent is reached when 100 · consumed ≥ t · (consumed + balance), and
-    /// never at 0 ÷ 0.
-    pub fn update_after(&mut self, balance: Credits) -> u32 {
-        self.blocked &= balance == Credits::ZERO;
-        let consumed = i128::from(self.current.consumed.get());
-        let all = consumed + i128::from(balance.get());
-        let mut reached = 0;
-        if consumed > 0 {
-            for (bit, threshold) in self.current.terms.plan.used_alerts.iter().enumerate() {
-                let is_reached = 100 * consumed >= i128::from(*threshold) * all;
-                reached |= u32::from(is_reached) << bit;
-            }
-        }
-        let newly = reached & !self.reached;
-        self.reached = reached;
-        newly
-    }
 }
 
-/// What a new period brings along.
-pub struct NextPeriod {
-    pub terms: Arc<Terms>,
-    /// When the period that ends closes: its end and the grace.
-    pub previous_closes_at: Timestamp,
-}
-
-/// A usage row as it touches the wallet.
-#[derive(Clone, Copy, Debug)]
-pub struct UsageRow<'a> {
-    pub used_at: Timestamp,
-    pub booked: Day,
-    pub credits: Credits,
-    /// `None`: overage.
-    pub grant: Option<GrantId<'a>>,
-    /// Overage that has a price.
-    pub billed: bool,
-}
-
-fn less(remaining: Credits, charge: i64) -> Credits {
-    Credits::new(remaining.get() - charge)
+/// The id of the grant that takes over what the period from `start` leaves.
+pub fn rollover_id(start: Day) -> String {
+    format!("{ROLLOVER_PREFIX}{}", calendar::civil(start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::price::Overage;
+    use crate::domain::price::{Alerts, Overage};
     use crate::domain::units::Money;
 
-    /// A wallet on thresholds 50, 80 and 100 whose pool holds 100.
-    fn wallet() -> Wallet {
+    /// A wallet on thresholds 50, 80 and 100, and 7 days, whose pool holds 100, from day 10 until
+    /// day 40.
+    pub(super) fn wallet() -> Wallet {
         let plan = Plan {
             id: "p".to_owned(),
             name: "P".to_owned(),
             fee: Money::ZERO,
             currency: "USD".to_owned(),
             pool: Credits::new(100),
-            used_alerts: vec![50, 80, 100],
+            alerts: Alerts {
+                used: vec![50, 80, 100],
+                run_out_within: Some(7),
+                expiring_within: Some(7),
+                ..Alerts::default()
+            },
             overage: Overage::Block,
+            rollover: None,
         };
         let terms = Arc::new(Terms {
             version: Arc::from("v"),
@@ -324,27 +347,6 @@ mod tests {
         let mut wallet = Wallet::open(Arc::from("acme"), 1, start, end, terms);
         wallet.current.remaining = Credits::new(100);
         wallet
-    }
-
-    #[test]
-    fn a_threshold_is_newly_reached_once_until_a_row_makes_it_false() {
-        let mut wallet = wallet();
-        for (consumed, balance, newly) in [
-            (0, 0, 0b000), // nothing of nothing
-            (49, 51, 0b000),
-            (50, 50, 0b001),
-            (51, 49, 0b000),
-            (51, 60, 0b000), // false again
-            (80, 20, 0b011),
-            (100, 0, 0b100),
-            (100, 100, 0b000), // 50 still holds
-            (100, 0, 0b110),
-            (i64::MAX, i64::MAX, 0b000),
-        ] {
-            wallet.current.consumed = Credits::new(consumed);
-            let reached = wallet.update_after(Credits::new(balance));
-            assert_eq!(reached, newly, "{consumed} {balance}");
-        }
     }
 
     #[test]
@@ -360,6 +362,7 @@ mod tests {
                     effective_at: Day::new(from).start(),
                 },
                 remaining: Credits::new(credits),
+                expiring_told: false,
             });
         }
         let just_before = |day| Day::new(day).start().plus(-1);

@@ -58,6 +58,21 @@ impl DailyUse {
         }
     }
 
+    /// Whether the pace may be higher at a midnight after that of `day`, though nothing more is
+    /// charged: by a charge of a day that is not full yet, or when a day leaves that gave more back
+    /// than was charged.
+    pub fn may_rise_after(&self, day: Day) -> bool {
+        let kept = self.latest.get() - KEPT_DAYS as i32 + 1..=self.latest.get();
+        kept.into_iter().any(|kept| {
+            let charged = self.charged[slot(Day::new(kept))];
+            if kept >= day.get() {
+                charged > 0
+            } else {
+                charged < 0 && kept >= day.get() - PACE_DAYS
+            }
+        })
+    }
+
     /// The pace at `now`: the last full days, at most seven, none before `opened`; on the very
     /// first day, that day so far.
     pub fn pace(&self, now: Timestamp, opened: Day) -> Pace {
@@ -84,16 +99,16 @@ impl DailyUse {
 }
 
 impl Pace {
-    /// Credits a day, rounded down to the microcredit.
+    /// Credits a day, rounded down to the microcredit; none when more was given back than charged.
     pub fn per_day(self) -> Credits {
-        Credits::new(self.charged.get() / i64::from(self.days))
+        Credits::new(self.charged.get().max(0) / i64::from(self.days))
     }
 
     /// Credits that the whole minutes from `now` until midnight before `end` take at this pace,
     /// rounded down to the microcredit.
     pub fn use_until(self, now: Timestamp, end: Day) -> Credits {
         let minutes = (end.start().get() - now.get()).max(0) / MICROS_PER_MINUTE;
-        let charged = i128::from(self.charged.get()) * i128::from(minutes);
+        let charged = i128::from(self.charged.get().max(0)) * i128::from(minutes);
         let ahead = charged / (i128::from(self.days) * 1_440);
         Credits::from_i128(ahead).unwrap_or(Credits::new(i64::MAX))
     }

@@ -109,10 +109,19 @@ impl Wallet {
 
     /// Offers the grants that may pay, in burn-down order, until `offer` says false.
     fn each_payer(&self, spend: Spend, mut offer: impl FnMut(Payer, Credits) -> bool) {
-        if let Some(ended) = self.ended.iter().find(|ended| ended.start == spend.period)
-            && !offer(Payer::Pool(ended.start), ended.remaining)
-        {
-            return;
+        // Late usage: the old pool, then what was rolled over from it, then the others.
+        let mut rolled = None;
+        if let Some(ended) = self.ended.iter().find(|ended| ended.start == spend.period) {
+            if !offer(Payer::Pool(ended.start), ended.remaining) {
+                return;
+            }
+            rolled = self.rollover_of(ended.start);
+            let alive = rolled.filter(|grant| grant.is_alive(spend.now));
+            if let Some(grant) = alive
+                && !offer(Payer::Grant(Arc::clone(&grant.id)), grant.remaining)
+            {
+                return;
+            }
         }
         let mut pool = (spend.period == self.current.start).then(|| self.current.burn_order());
         for grant in &self.grants {
@@ -125,7 +134,9 @@ impl Wallet {
                     return;
                 }
             }
-            let may_pay = grant.order.effective_at <= spend.used_at && grant.is_alive(spend.now);
+            let may_pay = grant.order.effective_at <= spend.used_at
+                && grant.is_alive(spend.now)
+                && rolled.is_none_or(|rolled| rolled.id != grant.id);
             if may_pay && !offer(Payer::Grant(Arc::clone(&grant.id)), grant.remaining) {
                 return;
             }
@@ -152,7 +163,7 @@ fn goes_first(pool: &BurnOrder, grant: &BurnOrder) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::price::{Overage, Plan};
+    use crate::domain::price::{Alerts, Overage, Plan};
     use crate::domain::units::Money;
     use crate::domain::wallet::{Basis, EndedPeriod, Grant};
 
@@ -165,8 +176,9 @@ mod tests {
             fee: Money::ZERO,
             currency: "USD".to_owned(),
             pool: Credits::ZERO,
-            used_alerts: Vec::new(),
+            alerts: Alerts::default(),
             overage: Overage::Block,
+            rollover: None,
         };
         let terms = Arc::new(Terms {
             version: Arc::from("v"),
@@ -182,6 +194,8 @@ mod tests {
             closes_at: Day::new(41).start(),
             terms,
             remaining: Credits::new(5),
+            had_overage: false,
+            voided: false,
         });
         for line in grants.lines().filter(|line| !line.trim().is_empty()) {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -190,6 +204,7 @@ mod tests {
             };
             let basis = match basis {
                 "promotional" => Basis::Promotional,
+                "rollover" => Basis::Rollover,
                 _ => Basis::Purchased,
             };
             let (from, until) = alive.split_once('-').unwrap();
@@ -203,6 +218,7 @@ mod tests {
                     effective_at: at(from).unwrap(),
                 },
                 remaining: Credits::new(left.parse().unwrap()),
+                expiring_told: false,
             });
         }
         wallet
@@ -287,6 +303,14 @@ mod tests {
              0  44 44 40 -> given 0
              0  44 50 40 -> soon 0
              0  39 40 10 -> pool10 0",
+        );
+        // Day 10 is 1970-01-11: late usage draws it, though it began later.
+        check(
+            "rollover/1970-01-11 rollover - 40-70 4
+             given promotional - 30- 3",
+            "99 39 40 10 -> pool10 5, rollover/1970-01-11 4, given 3, overage 87
+             99 44 44 40 -> given 3, rollover/1970-01-11 4, pool40 20, overage 72
+             99 39 70 10 -> pool10 5, given 3, overage 91",
         );
         check(
             "spent purchased 1 30- 0",

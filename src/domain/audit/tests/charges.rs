@@ -1,7 +1,7 @@
 //! Charges: what each column of a usage row should be.
 
 use super::check;
-use crate::domain::entry::{GrantId, Payload};
+use crate::domain::entry::{AlertKind, GrantId, Payload};
 use crate::domain::units::{Credits, Money, Quantity, Timestamp};
 
 const PRICES: &str = "
@@ -15,7 +15,7 @@ const PRICES: &str = "
 ";
 
 /// Entries: 1 v1, 2 wallet, 3 pool, 4 e1; 5 the promotion; 6 and 7 e2 in two legs, 8 the alert at
-/// 50; 9 to 11 e3 in two legs (one of overage) and the alert at 100.
+/// 50; 9 to 12 e3 in two legs (one of overage), the alert at 100 and that of the overage.
 const STORY: &str = "
     10-01 09:00 acme usage e1 docs=3
     10-01 09:10 acme grant g1 credits=10 basis=promotional
@@ -29,7 +29,7 @@ fn the_story_is_what_the_cases_say() {
     let kinds: Vec<_> = told.rows.iter().map(|row| row.kind.name()).collect();
     assert_eq!(
         kinds.join(" "),
-        "prices wallet grant usage grant usage usage alert usage usage alert"
+        "prices wallet grant usage grant usage usage alert usage usage alert alert"
     );
 }
 
@@ -138,7 +138,8 @@ fn credits_are_charged_to_those_who_should_pay() {
                     (more.leg, more.credits) = (2, Some(Credits::ZERO));
                     (more.amount, more.currency) = (None, None);
                     told.rows.insert(10, more);
-                    told.at(11).leg = 3;
+                    told.rows[11].leg = 3;
+                    told.rows[12].leg = 4;
                     told.number();
                 },
                 "11: the charge has more rows than grants and overage make",
@@ -170,22 +171,27 @@ fn alerts_follow_the_row_that_crossed_their_threshold() {
         STORY,
         &[
             (
-                |told| told.at(8).reason = Some(Note::Used(51)),
-                "8: the plan has no alert at this threshold
-                 7: it crosses 50 %, but no alert follows",
+                |told| told.at(8).reason = Some(Note::Alert(AlertKind::Used(51))),
+                "8: what it tells did not come about by the row before
+                 7: the alert `used 50` should follow, and does not",
             ),
             (
-                |told| told.at(8).reason = Some(Note::Used(100)),
-                "8: the threshold was not crossed by the row before
-                 7: it crosses 50 %, but no alert follows",
+                |told| told.at(8).reason = Some(Note::Alert(AlertKind::Used(100))),
+                "8: what it tells did not come about by the row before
+                 7: the alert `used 50` should follow, and does not",
             ),
             (
                 |told| told.remove(8),
-                "7: it crosses 50 %, but no alert follows",
+                "7: the alert `used 50` should follow, and does not",
             ),
             (
-                |told| told.remove(11),
-                "9: it crosses 100 %, but no alert follows",
+                |told| told.remove(12),
+                "10: the alert `overage` should follow, and does not",
+            ),
+            (
+                |told| told.at(12).reason = Some(Note::Alert(AlertKind::RunOut(7))),
+                "12: no midnight since the wallet's last row brings this alert
+                 10: the alert `overage` should follow, and does not",
             ),
             (
                 |told| {
@@ -194,7 +200,7 @@ fn alerts_follow_the_row_that_crossed_their_threshold() {
                     told.rows.insert(8, again);
                     told.number();
                 },
-                "9: the threshold was not crossed by the row before",
+                "9: what it tells did not come about by the row before",
             ),
             (
                 |told| told.at(8).balance = Some(Credits::ZERO),

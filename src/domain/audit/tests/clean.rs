@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::Told;
-use crate::domain::engine::tests::properties::{CHANGING, stories};
-use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload};
+use crate::domain::engine::tests::deeds::{CHANGING, stories};
+use crate::domain::entry::{AlertKind, Entry, GrantId, Kind, Note, Payload};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
 proptest! {
@@ -78,7 +78,7 @@ fn change(row: &mut Entry<'static>, column: usize) {
         }
         21 => row.received_at = row.received_at.plus(-1),
         22 => row.customer = Some("other"),
-        _ => row.reason = Some(Note::Used(99)),
+        _ => row.reason = Some(Note::Alert(AlertKind::Used(99))),
     }
 }
 

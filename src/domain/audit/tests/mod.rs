@@ -9,10 +9,11 @@ mod numbers;
 mod wallets;
 
 use super::{At, Audit, Log};
+use crate::domain::command::Reversed;
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::DuplicateFilter;
 use crate::domain::engine::tests::{ledger, spans};
-use crate::domain::entry::{Entry, Payload};
+use crate::domain::entry::{Entry, Kind, Payload};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::units::Day;
@@ -77,9 +78,21 @@ impl Told {
         let filter = DuplicateFilter::unbounded([1, 2, 3, 4]);
         let mut audit = Audit::new(self.shard, self.book.clone(), filter, 1_000);
         for row in &self.rows {
+            if let (Kind::Reversal, Some(Payload::Data(data))) = (row.kind, row.data) {
+                let found = spans(data);
+                let members = Members::new(data, "", &found);
+                if let Ok(reversed) = Reversed::read(&members) {
+                    let customer = row.customer.unwrap_or_default();
+                    let names = [customer, reversed.source, reversed.id];
+                    audit.expect_reversal(names.map(str::to_owned).into());
+                }
+            }
+        }
+        for row in &self.rows {
+            let is_reversal = row.kind == Kind::Reversal;
             let found;
             let members = match row.data {
-                Some(Payload::Data(data)) if row.reason.is_none() => {
+                Some(Payload::Data(data)) if row.reason.is_none() || is_reversal => {
                     found = spans(data);
                     Some(Members::new(data, "", &found))
                 }

@@ -175,6 +175,7 @@ fn a_wallet_is_opened_once_before_anything_else() {
                 |told| told.remove(2),
                 "2: `leg` should be 1
                  2: the wallet was never opened
+                 2: the grant is not over yet
                  2: nothing tells what became of the event",
             ),
             (
@@ -195,7 +196,7 @@ fn a_wallet_is_opened_once_before_anything_else() {
                     told.number();
                     told.log.positions[0].1 = Some(1);
                 },
-                "customer=\"acme\": the wallet was opened without a pool",
+                "customer=\"acme\": a pool, or what a larger plan adds to it, should have come before",
             ),
             (
                 |told| told.at(10).customer = Some("bob"),

@@ -39,6 +39,7 @@ fn landing_on_a_threshold_fires_it_once_and_several_fire_lowest_first() {
               event=/app/e4/usage at 4/0/1
           | alert 10-01 left=0 used 80 plan=small version=v1 event=/app/e4/usage at 4/0/2
           | alert 10-01 left=0 used 100 plan=small version=v1 event=/app/e4/usage at 4/0/3
+          | alert 10-01 left=0 overage plan=small version=v1 event=/app/e4/usage at 4/0/4
         10-01 00:00 acme usage e5 docs=1
           | usage 10-01 1 docs charge=1 overage left=0 0.5 USD plan=small version=v1 \
               event=/app/e5/usage at 5/0/0
@@ -110,8 +111,11 @@ fn nothing_fires_at_nothing_of_nothing_and_overage_alone_is_no_use() {
           | grant 10-01 pool/10-01 0 left=0 0 USD
         10-01 00:00 acme usage e1 docs=5
           | usage 10-01 5 docs charge=5 overage left=0
+          | alert 10-01 left=0 overage
+          | alert 10-01 left=0 status blocked
         10-01 00:00 acme grant g credits=100 basis=purchased
           | grant 10-01 /app/g +100 left=100
+          | alert 10-01 left=100 status ok
         10-01 00:00 acme usage e2 docs=1
           | usage 10-01 1 docs charge=1 /app/g -1 left=99
           | alert 10-01 left=99 used 1
@@ -195,20 +199,20 @@ fn an_alert_tells_sales_what_it_needs() {
         run.message(seq, lines);
     }
     assert_eq!(run.engine.alerts, again.unwrap().engine.alerts);
-    let thresholds: Vec<u8> = run
+    let kinds: Vec<String> = run
         .engine
         .alerts
         .iter()
-        .map(|alert| alert.threshold)
+        .map(|alert| alert.kind.to_string())
         .collect();
-    assert_eq!(thresholds, [50, 80, 100]);
+    assert_eq!(kinds, ["used 50", "used 80", "used 100", "overage"]);
     let ids: std::collections::HashSet<&str> = run
         .engine
         .alerts
         .iter()
         .map(|alert| alert.id.as_str())
         .collect();
-    assert!(ids.len() == 3 && ids.iter().all(|id| id.len() == 32));
+    assert!(ids.len() == 4 && ids.iter().all(|id| id.len() == 32));
     let alert = &run.engine.alerts[2];
     assert_eq!(alert.event_id.as_deref(), Some("e2"));
     let amounts = [alert.used, alert.balance, alert.overage].map(|amount| amount.to_string());

@@ -22,6 +22,7 @@ fn promotions_pay_before_the_pool_and_purchases_after_it() {
           | usage 10-01 charge=100 pool/10-01 -100 left=30 task=docs task price=docs version=v1
           | usage 10-01 charge=30 /app/bought -30 left=0 task=docs task price=docs version=v1
           | usage 10-01 charge=10 overage left=0 task=docs task price=docs version=v1
+          | alert 10-01 left=0 status blocked version=v1
         ",
     );
 }

@@ -43,6 +43,7 @@ fn lack(fault: &BadCommand) -> String {
         BadCommand::PriceWithoutCurrency => "no currency".to_owned(),
         BadCommand::NeverAlive => "never alive".to_owned(),
         BadCommand::GrantIdTaken(_) => "id taken".to_owned(),
+        BadCommand::OtherCurrency { .. } => "other currency".to_owned(),
     }
 }
 

@@ -151,5 +151,8 @@ fn the_copy_of_a_charge_that_was_split_is_one_duplicate() {
          10-01 09:00 acme usage e1 docs=150",
     );
     let kinds: Vec<Kind> = told[3..].iter().map(|row| row.kind).collect();
-    assert_eq!(kinds, [Kind::Usage, Kind::Usage, Kind::Duplicate]);
+    assert_eq!(
+        kinds,
+        [Kind::Usage, Kind::Usage, Kind::Alert, Kind::Duplicate]
+    );
 }

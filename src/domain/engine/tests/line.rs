@@ -5,12 +5,12 @@
 //! time it has none. `@usage.acme` after the time makes it a broker's message on that subject,
 //! received then; a line that begins with `+` is one more event of the same message. Before the
 //! customer may stand `used=10-01T09:00` (`none`: no time) and `source=/x`. `empty` and
-//! `malformed` in place of an event are just that, `open` and `grant` the commands. `wall 10-01
-//! 09:00` sets the wall clock, `shard 1/4` the shard.
+//! `malformed` in place of an event are just that, `open`, `plan`, `grant`, `void`, `close` and
+//! `reverse` the commands. `wall 10-01 09:00` sets the wall clock, `shard 1/4` the shard.
 
-use crate::domain::command::{GRANTED, OPENED};
+use crate::domain::command::{CLOSED, GRANTED, OPENED, PLAN_CHANGED, REVERSED, VOIDED};
 use crate::domain::customer::Shard;
-use crate::domain::event::{MemberSpan, TextSpan, ValueSpan};
+use crate::domain::event::{Event, MemberSpan, Members, Reading, TextSpan, ValueSpan};
 use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
 
@@ -30,6 +30,8 @@ pub(super) struct Line<'t> {
     pub(super) subject: Option<&'t str>,
     pub(super) used_at: Option<Timestamp>,
     pub(super) body: Body<'t>,
+    /// Of its data.
+    members: Vec<MemberSpan>,
 }
 
 pub(super) enum Body<'t> {
@@ -127,7 +129,11 @@ impl<'t> Line<'t> {
                 source: source.unwrap_or("/app"),
                 event_type: match word() {
                     "open" => OPENED,
+                    "plan" => PLAN_CHANGED,
                     "grant" => GRANTED,
+                    "void" => VOIDED,
+                    "close" => CLOSED,
+                    "reverse" => REVERSED,
                     event_type => event_type,
                 },
                 id: word(),
@@ -140,6 +146,10 @@ impl<'t> Line<'t> {
                 data: rest,
             },
         };
+        let members = match body {
+            Body::Event { data, .. } => spans(data),
+            Body::Empty | Body::Malformed => Vec::new(),
+        };
         Self {
             text,
             settings,
@@ -148,6 +158,30 @@ impl<'t> Line<'t> {
             subject,
             used_at,
             body,
+            members,
+        }
+    }
+
+    /// What the engine is handed.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        match self.body {
+            Body::Empty => Reading::Empty,
+            Body::Malformed => Reading::Malformed,
+            Body::Event {
+                source,
+                event_type,
+                id,
+                subject,
+                data,
+            } => Reading::Event(Event {
+                id,
+                source,
+                event_type,
+                subject,
+                time: self.used_at,
+                data,
+                members: Members::new(data, "", &self.members),
+            }),
         }
     }
 }
@@ -172,7 +206,7 @@ pub(in crate::domain) fn spans(data: &str) -> Vec<MemberSpan> {
     };
     let is_number = |text: &str| {
         let is_digits = |c| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
-        text.chars().all(is_digits) && text.contains(|c: char| c.is_ascii_digit())
+        text.chars().all(is_digits) && text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
     };
     let members = data.split_whitespace().map(|word| {
         let (name, value) = word.split_once('=').expect("name=value");

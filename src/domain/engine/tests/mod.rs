@@ -13,27 +13,40 @@ mod broker;
 mod burn_down;
 mod checks;
 mod clock;
+mod clocks;
+mod closings;
 mod commands;
+pub(in crate::domain) mod deeds;
 mod duplicates;
+mod edges;
 mod grants;
 mod line;
+mod midnights;
 mod openings;
 mod overage;
 mod periods;
+mod plan_changes;
+mod plan_terms;
 mod prices;
-pub(in crate::domain) mod properties;
+mod properties;
 mod restore;
+mod reversal_checks;
+mod reversals;
+mod rollovers;
 mod shown;
+mod statuses;
 mod versions;
+mod voids;
 
+use crate::domain::command::Reversed;
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::DuplicateFilter;
-use crate::domain::engine::{Arrival, Engine, Head, Message, Subject};
+use crate::domain::engine::{Arrival, Charged, Engine, Head, Message, Subject};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
-use crate::domain::event::{Event, Members, Reading};
+use crate::domain::event::{Members, Reading};
 use crate::domain::price::PriceBook;
 use crate::domain::wallet::Wallet;
-use line::{Body, Line, Script};
+use line::{Line, Script};
 
 pub(in crate::domain) use line::spans;
 
@@ -54,6 +67,22 @@ impl Sink for Rows {
     fn append(&mut self, row: &Entry<'_>) {
         self.0.push(shown::keep(row));
     }
+}
+
+/// The newest charge of an event, as the ledger's rows tell of it.
+fn charge(rows: &[Entry<'_>], customer: Option<&str>, reversed: Reversed<'_>) -> Option<Charged> {
+    let is_of = |row: &&Entry<'_>| {
+        row.kind == Kind::Usage
+            && row.customer == customer
+            && row.event_source == Some(reversed.source)
+            && row.event_id == Some(reversed.id)
+    };
+    let last = rows.iter().rfind(is_of)?;
+    let mut charged = Charged::of(last);
+    let own = rows.iter().filter(is_of);
+    let own = own.filter(|row| (row.seq, row.idx) == (last.seq, last.idx));
+    own.for_each(|row| charged.push(row));
+    Some(charged)
 }
 
 fn filter(key: u64) -> DuplicateFilter {
@@ -125,7 +154,8 @@ impl Run {
             if let Some(Payload::Raw(raw)) = row.data {
                 row.data = std::str::from_utf8(raw.bytes).ok().map(Payload::Data);
             }
-            if let (Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) = (row.kind, row.data) {
+            let is_read = matches!(row.kind, Kind::Wallet | Kind::Grant | Kind::Reversal);
+            if let Some(Payload::Data(data)) = row.data.filter(|_| is_read) {
                 found = spans(data);
             }
             let data = match row.data {
@@ -133,7 +163,7 @@ impl Run {
                 _ => Members::NONE,
             };
             if row.entry <= begun {
-                engine.restore_identity(&row);
+                engine.restore_identity(&row, &data);
             } else {
                 engine.restore(&row, &data).unwrap();
             }
@@ -147,6 +177,19 @@ impl Run {
             engine,
             rows,
         }
+    }
+
+    /// Makes the charges known that a message takes back.
+    fn recall(&mut self, lines: &[Line<'_>]) {
+        let mut charges = Vec::new();
+        for line in lines {
+            if let Reading::Event(event) = line.reading()
+                && let Some(reversed) = Reversed::of(&event)
+            {
+                charges.extend(charge(&self.rows.0, event.subject, reversed));
+            }
+        }
+        self.engine.recall(charges);
     }
 
     /// Hands a message over; gives how many rows there were after each of its events.
@@ -166,34 +209,11 @@ impl Run {
             seq: seq as i64 + 1,
             arrival,
         };
+        self.recall(lines);
         self.engine.begin(&message, &mut self.rows).unwrap();
         let mut ends = Vec::new();
         for (idx, line) in lines.iter().enumerate() {
-            let found;
-            let reading = match line.body {
-                Body::Empty => Reading::Empty,
-                Body::Malformed => Reading::Malformed,
-                Body::Event {
-                    source,
-                    event_type,
-                    id,
-                    subject,
-                    data,
-                } => {
-                    found = spans(data);
-                    let members = Members::new(data, "", &found);
-                    let time = line.used_at;
-                    Reading::Event(Event {
-                        id,
-                        source,
-                        event_type,
-                        subject,
-                        time,
-                        data,
-                        members,
-                    })
-                }
-            };
+            let reading = line.reading();
             let raw = RawBody::of(&reading, line.text.as_bytes());
             self.engine
                 .event(&message, idx as i32, (&reading, raw), &mut self.rows)

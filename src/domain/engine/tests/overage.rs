@@ -19,10 +19,12 @@ fn billed_overage_has_an_amount_and_blocked_overage_none() {
         10-01 09:00 bob usage e1 docs=101
           | usage 10-01 101 docs charge=100 pool/10-01 -100 left=0
           | usage 10-01 charge=1 overage left=0
+          | alert 10-01 left=0 status blocked
         10-01 09:00 bob usage e2 docs=2.5             // the work was done, so it is recorded
           | usage 10-01 2.5 docs charge=2.5 overage left=0
         10-01 09:00 bob grant g credits=10 basis=purchased   // pays no earlier overage
           | grant 10-01 /app/g +10 left=10
+          | alert 10-01 left=10 status ok
         10-01 09:00 bob usage e3 docs=1
           | usage 10-01 1 docs charge=1 /app/g -1 left=9
         ",

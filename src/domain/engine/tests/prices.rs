@@ -4,13 +4,14 @@
 //! begins a version as a copy of the one before; `price`, `cost` and `plan` lines add to it, or
 //! replace what has their name:
 //! `price docs type=usage each=docs:1` (or `flat=0.5`) `min=0.01 round=up`,
-//! `cost usage docs:0.02`, `plan starter fee=99 pool=1000 used=50,80,100 bill=0.12`.
+//! `cost usage docs:0.02`, `plan starter fee=99 pool=1000 used=50,80,100 run_out=7 expiring=7
+//! bill=0.12 rollover=200:1`; without `used` (which may be empty) it has no alerts but `status`.
 
 use super::line::{instant, meant};
 use crate::domain::decimal::{Rounding, scaled_from_plain};
 use crate::domain::price::{
-    Condition, Cost, CostComponent, EVENT_TYPE, Match, Overage, Plan, Price, PriceBook, PriceTable,
-    Shape, When, thresholds,
+    Alerts, Condition, Cost, CostComponent, EVENT_TYPE, Match, Overage, Plan, Price, PriceBook,
+    PriceTable, Rollover, Shape, When, thresholds,
 };
 use crate::domain::units::{
     Credits, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, Money, Timestamp,
@@ -98,7 +99,9 @@ fn cost(event_type: &str, part: &str) -> Cost {
 }
 
 fn plan(id: &str, line: &str) -> Plan {
-    let percents = get(line, "used").map(|text| text.split(',').map(|p| p.parse().unwrap()));
+    let percents = get(line, "used").filter(|text| !text.is_empty());
+    let percents = percents.map(|text| text.split(',').map(|p| p.parse().unwrap()));
+    let days = |key| get(line, key).map(|text| text.parse().unwrap());
     let percents: Vec<i64> = percents.into_iter().flatten().collect();
     let bill = get(line, "bill").map(|text| Money::new(scaled(text, 9) as i64));
     Plan {
@@ -107,7 +110,19 @@ fn plan(id: &str, line: &str) -> Plan {
         fee: Money::new(scaled(get(line, "fee").unwrap(), 9) as i64),
         currency: get(line, "currency").unwrap_or("USD").to_owned(),
         pool: Credits::new(scaled(get(line, "pool").unwrap(), 6) as i64),
-        used_alerts: thresholds(&percents).unwrap(),
+        alerts: Alerts {
+            used: thresholds(&percents).unwrap(),
+            overage: get(line, "used").is_some(),
+            run_out_within: days("run_out"),
+            expiring_within: days("expiring"),
+        },
+        rollover: get(line, "rollover").map(|text| {
+            let (max, periods) = text.split_once(':').unwrap();
+            Rollover {
+                max: Credits::new(scaled(max, 6) as i64),
+                periods: periods.parse().unwrap(),
+            }
+        }),
         overage: bill.map_or(Overage::Block, |price| Overage::Bill { price }),
     }
 }

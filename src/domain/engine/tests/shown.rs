@@ -6,7 +6,7 @@
 //! `show …` adds more columns.
 
 use super::line::{Body, Line};
-use crate::domain::entry::{Entry, GrantId, Kind, Payload, RawBody};
+use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload, RawBody};
 use crate::domain::rfc3339;
 
 pub(super) fn shown(row: &Entry<'_>, line: &Line<'_>, show: &[&str]) -> String {
@@ -45,8 +45,14 @@ pub(super) fn shown(row: &Entry<'_>, line: &Line<'_>, show: &[&str]) -> String {
             let id = row.grant_id.map(|id| id.to_string()).unwrap_or_default();
             tell(Some(format!("pool/{}", date(&id["pool/".len()..]))));
         }
-        Some(GrantId::Named(id)) => tell(Some(id.to_owned())),
-        None => tell((row.kind == Kind::Usage).then(|| "overage".to_owned())),
+        Some(GrantId::Named(id)) => tell(Some(match id.strip_prefix("rollover/") {
+            Some(day) => format!("rollover/{}", date(day)),
+            None => id.to_owned(),
+        })),
+        None => {
+            let is_overage = matches!(row.kind, Kind::Usage | Kind::Reversal);
+            tell(is_overage.then(|| "overage".to_owned()));
+        }
     }
     tell(delta);
     tell(
@@ -145,7 +151,11 @@ pub(super) fn keep(row: &Entry<'_>) -> Entry<'static> {
         price_version: row.price_version.map(leak),
         price_id: row.price_id.map(leak),
         late: row.late,
-        reason: row.reason,
+        reason: row.reason.map(|reason| match reason {
+            Note::Rejected(reason) => Note::Rejected(reason),
+            Note::Alert(alert) => Note::Alert(alert),
+            Note::Reversed(words) => Note::Reversed(leak(words)),
+        }),
         data: row.data.map(|data| match data {
             Payload::Data(data) => Payload::Data(leak(data)),
             Payload::Raw(raw) => Payload::Raw(RawBody {

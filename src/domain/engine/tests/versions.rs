@@ -33,6 +33,7 @@ fn the_moment_of_use_picks_the_price_and_the_start_of_the_period_the_terms() {
               cost=0.45
           | usage 10-01 charge=1 overage left=0 0.5 USD version=v2 price=docs plan=small
           | alert 10-01 left=0 used 50 version=v1 plan=small
+          | alert 10-01 left=0 overage version=v1 plan=small
         11-01 00:00 @usage.acme acme usage e4 docs=1
           | timer: grant 11-01 pool/11-01 +200 left=200 20 USD version=v2 plan=small
           | usage 11-01 1 docs charge=2 pool/11-01 -2 left=198 version=v2 price=docs plan=small \

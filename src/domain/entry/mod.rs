@@ -1,10 +1,13 @@
 //! One ledger row.
 //!
-//! Owns the row's fields and kinds, as the engine decides them. Leaves their columns to
-//! `adapters::ledger`.
+//! Owns the row's fields, as the engine decides them; what a row records in `kind`, and why in
+//! `reason`. Leaves their columns to `adapters::ledger`.
 //!
 //! Invariant: a row says all that its effect on a wallet needs, so that applying the rows of a
 //! ledger again gives the wallets again.
+
+mod kind;
+mod reason;
 
 use std::fmt;
 
@@ -12,117 +15,15 @@ use super::calendar;
 use super::event::Reading;
 use super::rfc3339;
 use super::units::{Credits, Day, Money, Quantity, Timestamp};
-
-/// What a row records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    Usage,
-    Grant,
-    Expire,
-    Wallet,
-    Prices,
-    Alert,
-    Duplicate,
-    Conflict,
-    Rejected,
-}
-
-impl Kind {
-    pub const ALL: [Kind; 9] = [
-        Kind::Usage,
-        Kind::Grant,
-        Kind::Expire,
-        Kind::Wallet,
-        Kind::Prices,
-        Kind::Alert,
-        Kind::Duplicate,
-        Kind::Conflict,
-        Kind::Rejected,
-    ];
-
-    /// The word in the column `kind`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Usage => "usage",
-            Kind::Grant => "grant",
-            Kind::Expire => "expire",
-            Kind::Wallet => "wallet",
-            Kind::Prices => "prices",
-            Kind::Alert => "alert",
-            Kind::Duplicate => "duplicate",
-            Kind::Conflict => "conflict",
-            Kind::Rejected => "rejected",
-        }
-    }
-}
-
-/// Why an event was refused, in the order of the checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    Empty,
-    Malformed,
-    BadCustomer,
-    WrongSubject,
-    WrongShard,
-    InFuture,
-    TooOld,
-    UnknownCommand,
-    BadCommand,
-    UnknownWallet,
-    AlreadyOpen,
-    NoPriceVersion,
-    NoPrice,
-    BadMeasure,
-    Overflow,
-}
-
-impl Reason {
-    const ALL: [Reason; 15] = [
-        Reason::Empty,
-        Reason::Malformed,
-        Reason::BadCustomer,
-        Reason::WrongSubject,
-        Reason::WrongShard,
-        Reason::InFuture,
-        Reason::TooOld,
-        Reason::UnknownCommand,
-        Reason::BadCommand,
-        Reason::UnknownWallet,
-        Reason::AlreadyOpen,
-        Reason::NoPriceVersion,
-        Reason::NoPrice,
-        Reason::BadMeasure,
-        Reason::Overflow,
-    ];
-
-    /// The word in the column `reason`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Reason::Empty => "empty",
-            Reason::Malformed => "malformed",
-            Reason::BadCustomer => "bad_customer",
-            Reason::WrongSubject => "wrong_subject",
-            Reason::WrongShard => "wrong_shard",
-            Reason::InFuture => "in_future",
-            Reason::TooOld => "too_old",
-            Reason::UnknownCommand => "unknown_command",
-            Reason::BadCommand => "bad_command",
-            Reason::UnknownWallet => "unknown_wallet",
-            Reason::AlreadyOpen => "already_open",
-            Reason::NoPriceVersion => "no_price_version",
-            Reason::NoPrice => "no_price",
-            Reason::BadMeasure => "bad_measure",
-            Reason::Overflow => "overflow",
-        }
-    }
-}
+pub use kind::Kind;
+pub use reason::{AlertKind, Note, Reason, Status};
 
 /// A grant within its wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GrantId<'a> {
     /// The pool of the period that starts on this day.
     Pool(Day),
-    /// `<source>/<id>` of the command that made it.
+    /// `<source>/<id>` of the command that made it, or `rollover/<period it came from>`.
     Named(&'a str),
 }
 
@@ -193,34 +94,6 @@ impl<'a> RawBody<'a> {
     }
 }
 
-/// The column `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
-    Rejected(Reason),
-    /// The threshold, in percent, that a wallet's use reached.
-    Used(u8),
-}
-
-impl Note {
-    /// Reads what `Display` wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(percent) = text.strip_prefix("used ") {
-            return percent.parse().ok().map(Self::Used);
-        }
-        let reason = Reason::ALL.into_iter().find(|reason| reason.name() == text);
-        reason.map(Self::Rejected)
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected(reason) => out.write_str(reason.name()),
-            Self::Used(percent) => write!(out, "used {percent}"),
-        }
-    }
-}
-
 /// A row of the ledger; fields are its columns, `None` is null. What each holds is the ledger
 /// table's contract.
 #[derive(Clone, Copy, Debug)]
@@ -252,7 +125,7 @@ pub struct Entry<'a> {
     pub price_version: Option<&'a str>,
     pub price_id: Option<&'a str>,
     pub late: Option<bool>,
-    pub reason: Option<Note>,
+    pub reason: Option<Note<'a>>,
     pub data: Option<Payload<'a>>,
 }
 
