@@ -113,16 +113,26 @@ pub(super) const PLANS: Form = Form {
         ("credits", "\"1000\""),
         ("alerts", "{ used = [50, 80, 100] }"),
         ("overage", "{ mode = \"bill\", price = \"0.12\" }"),
+        ("rollover", "{ max = \"200\", periods = 1 }"),
     ],
-    not_yet: &["rollover"],
+    not_yet: &[],
 };
 pub(super) const ALERTS: Form = Form {
     name: "plan's alerts",
-    keys: &[("used", "[50, 80, 100]")],
-    not_yet: &["run_out_within_days", "expiring_within_days"],
+    keys: &[
+        ("used", "[50, 80, 100]"),
+        ("run_out_within_days", "7"),
+        ("expiring_within_days", "7"),
+    ],
+    not_yet: &[],
 };
 pub(super) const OVERAGE: Form = Form {
     name: "plan's overage",
     keys: &[("mode", "\"bill\""), ("price", "\"0.12\"")],
+    not_yet: &[],
+};
+pub(super) const ROLLOVER: Form = Form {
+    name: "plan's rollover",
+    keys: &[("max", "\"200\""), ("periods", "1")],
     not_yet: &[],
 };

@@ -7,10 +7,10 @@
 use toml_edit::Value;
 
 use super::form::{Field, Reader, Section};
-use super::keys::{ALERTS, CREDITS, MONEY, OVERAGE};
-use crate::domain::command::GRANTED_MAX;
-use crate::domain::price::{Overage, Plan, thresholds};
+use super::keys::{ALERTS, CREDITS, MONEY, OVERAGE, ROLLOVER};
+use crate::domain::price::{Alerts, Overage, Plan, Rollover, thresholds};
 use crate::domain::units::{Credits, Money};
+use crate::domain::wallet::GRANTED_MAX;
 
 /// Reads one `[[plan]]`.
 pub(super) fn plan<'a>(reader: &mut Reader<'a>, section: Section<'a>) -> Option<Plan> {
@@ -25,16 +25,18 @@ pub(super) fn plan<'a>(reader: &mut Reader<'a>, section: Section<'a>) -> Option<
     let pool = reader
         .required(section, "credits")
         .and_then(|field| pool(reader, field));
-    let used_alerts = reader.unless_absent(section, "alerts", used_alerts);
+    let alerts = reader.unless_absent(section, "alerts", alerts);
     let overage = reader.unless_absent(section, "overage", overage);
+    let rollover = reader.unless_absent(section, "rollover", rollover);
     Some(Plan {
         id: id?,
         name: name?,
         fee: fee?,
         currency: currency?,
         pool: pool?,
-        used_alerts: used_alerts?.unwrap_or_default(),
+        alerts: alerts?.unwrap_or_default(),
         overage: overage?.unwrap_or(Overage::Block),
+        rollover: rollover?,
     })
 }
 
@@ -46,8 +48,8 @@ fn money<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Money> {
 fn pool<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Credits> {
     let pool = Credits::from_i128(reader.amount(field, CREDITS)?)?;
     if pool > GRANTED_MAX {
-        let message =
-            "`credits` must be below 500 billion; write e.g. credits = \"1000\"".to_owned();
+        let key = field.key;
+        let message = format!("`{key}` must be below 500 billion; write e.g. {key} = \"1000\"");
         reader.tell(field.at, message);
         return None;
     }
@@ -66,11 +68,40 @@ fn currency<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<String> {
     is_code.then(|| text.to_owned())
 }
 
-fn used_alerts<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Vec<u8>> {
+/// The table is there: a period's first overage is told, and what the keys say.
+fn alerts<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Alerts> {
     let section = reader.section(field, &ALERTS)?;
-    let Some(used) = reader.optional(section, "used") else {
-        return Some(Vec::new());
-    };
+    let used = reader.unless_absent(section, "used", used);
+    let run_out = reader.unless_absent(section, "run_out_within_days", days);
+    let expiring = reader.unless_absent(section, "expiring_within_days", days);
+    Some(Alerts {
+        used: used?.unwrap_or_default(),
+        overage: true,
+        run_out_within: run_out?,
+        expiring_within: expiring?,
+    })
+}
+
+fn days<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<u16> {
+    let days = reader.integer(field, 1..=365)?;
+    u16::try_from(days).ok()
+}
+
+fn rollover<'a>(reader: &mut Reader<'a>, field: Field<'a>) -> Option<Rollover> {
+    let section = reader.section(field, &ROLLOVER)?;
+    let max = reader
+        .required(section, "max")
+        .and_then(|field| pool(reader, field));
+    let periods = reader
+        .required(section, "periods")
+        .and_then(|field| reader.integer(field, 1..=120));
+    Some(Rollover {
+        max: max?,
+        periods: u16::try_from(periods?).ok()?,
+    })
+}
+
+fn used<'a>(reader: &mut Reader<'a>, used: Field<'a>) -> Option<Vec<u8>> {
     let Some(array) = used.value().and_then(Value::as_array) else {
         reader.wrong_type(used, "a list of integers");
         return None;

@@ -142,7 +142,7 @@ fn a_whole_file_becomes_its_table() {
     );
     assert_eq!(table.costs[0].components[0].usd_nano, 2_500_000_000);
     let starter = table.plan("starter").unwrap();
-    assert_eq!(starter.used_alerts, [50, 80, 100]);
+    assert_eq!(starter.alerts.used, [50, 80, 100]);
     assert_eq!(starter.fee, Money::new(99_000_000_000));
     assert_eq!(
         starter.overage,
@@ -155,7 +155,7 @@ fn a_whole_file_becomes_its_table() {
         (free.pool, free.overage),
         (Credits::new(10_500_000), Overage::Block)
     );
-    assert!(free.used_alerts.is_empty());
+    assert!(free.alerts == crate::domain::price::Alerts::default());
 }
 
 #[test]
@@ -224,9 +224,13 @@ fn keys_must_be_known_and_there() {
         measure = "out", =>  => 24 `measure` is missing from this price component
         usd = => credits = => 31 `credits` is no key…`usd` ;; 31 `usd` is missing
         currency = "USD"\n => => 33 `currency` is missing from this plan
-        used = => run_out_within_days = 7, used = => 39 not supported yet
-        used = => expiring_within_days = 7, used = => 39 not supported yet
-        credits = "10.5" => credits = "10.5"\nrollover = { max = "200" } => 48 not supported yet
+        used = => run_out_within_days = 0, used = => 39 `run_out_within_days` must be from 1 to 365
+        used = => expiring_within_days = "7", used = => 39 is a string; write an integer
+        used = => running_out_within_days = 7, used = => 39 did you mean `run_out_within_days`?
+        credits = "10.5" => credits = "10.5"\nrollover = { max = "200" } => 48 `periods` is missing
+        credits = "10.5" => credits = "10.5"\nrollover = { max = "1", periods = 0 } => 48 from 1 to 120
+        credits = "10.5" => credits = "10.5"\nrollover = { max = 1, periods = 1 } => 48 write a string
+        credits = "10.5" => credits = "10.5"\nrollover = { max = "1", periods = 1 } =>
         mode = "bill", =>  => 40 `mode` is missing from this plan's overage
     "#,
     );
