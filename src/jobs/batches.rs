@@ -6,12 +6,14 @@
 //! Invariant: a batch ends between two messages, holds rows of one day, and names the last
 //! message of each source that is in it.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::time::{Duration, Instant};
 
-use crate::adapters::ledger::Columns;
-use crate::domain::entry::{Entry, Sink};
-use crate::domain::units::Day;
+use super::recall::Recall;
+use crate::adapters::ledger::{Columns, RecoverError, WantedCharge};
+use crate::domain::engine::Charged;
+use crate::domain::entry::{Entry, Kind, Sink};
+use crate::domain::units::Timestamp;
 
 /// Rows that go to the encoder at once.
 const CHUNK_ROWS: usize = 4 << 10;
@@ -21,6 +23,8 @@ const CHUNK_BYTES: usize = 4 << 20;
 const BATCH_ROWS: i64 = 1_000_000;
 /// Bytes of a batch before encoding, roughly.
 const BATCH_BYTES: usize = 512 << 20;
+/// A batch of ticks alone, which tell nothing but the time, is cut when it is so old.
+const TICKS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Rows of one day in memory. Those of the worker are [`Columns`], those of the simulation are
 /// kept one by one.
@@ -39,6 +43,23 @@ pub enum Work<R = Columns> {
     Rows(Box<R>),
     /// The rows since the last seal are a batch.
     Seal(Seal),
+    /// Charges are looked for in the ledger, once all before is committed.
+    Find(Find),
+}
+
+/// A question to the ledger, and where the answer goes.
+pub struct Find {
+    pub wanted: Vec<WantedCharge>,
+    pub answer: Sender<Result<Vec<Charged>, RecoverError>>,
+}
+
+/// Charges could not be looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    #[error(transparent)]
+    Gone(#[from] WriterGone),
+    #[error(transparent)]
+    Read(#[from] RecoverError),
 }
 
 /// A batch: its entries `[first_entry, last_entry]` and the last seq of each of its sources.
@@ -63,11 +84,15 @@ pub struct Batches<R = Columns> {
     sealed_entry: i64,
     sealed_bytes: usize,
     positions: Vec<(String, i64)>,
-    /// Of the batch's rows, while it has some.
-    day: Option<Day>,
+    /// When its first row was received; all its rows are of that day.
+    begun_at: Option<Timestamp>,
+    /// When its first row came, and the first that is no tick.
     begun: Option<Instant>,
+    begun_work: Option<Instant>,
     interval: Duration,
     gone: bool,
+    /// Which rows are to be told of again.
+    pub recall: Recall,
 }
 
 impl<R: Rows> Batches<R> {
@@ -81,10 +106,12 @@ impl<R: Rows> Batches<R> {
             sealed_entry: last_entry,
             sealed_bytes: 0,
             positions: Vec::new(),
-            day: None,
+            begun_at: None,
             begun: None,
+            begun_work: None,
             interval,
             gone: false,
+            recall: Recall::default(),
         }
     }
 
@@ -103,7 +130,28 @@ impl<R: Rows> Batches<R> {
 
     /// When the batch at hand is due; `None` while it is empty.
     pub fn due(&self) -> Option<Instant> {
-        self.begun.map(|begun| begun + self.interval)
+        let work = self.begun_work.map(|begun| begun + self.interval);
+        let ticks = self.begun.map(|begun| begun + TICKS_INTERVAL);
+        work.into_iter().chain(ticks).min()
+    }
+
+    /// When the first row of the batch at hand was received; `None` while it is empty.
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        self.begun_at
+    }
+
+    /// Looks for charges in the ledger, as far as batches were cut. Waits for the answer. Call it
+    /// between two messages.
+    ///
+    /// # Errors
+    ///
+    /// The writer has ended, or the ledger can't be read.
+    pub fn find(&mut self, wanted: Vec<WantedCharge>) -> Result<Vec<Charged>, FindError> {
+        let (answer, answered) = channel();
+        let find = Work::Find(Find { wanted, answer });
+        self.work.send(find).map_err(|_| WriterGone)?;
+        let found = answered.recv().map_err(|_| WriterGone)?;
+        Ok(found?)
     }
 
     /// Cuts the batch at hand, if it has rows.
@@ -120,8 +168,9 @@ impl<R: Rows> Batches<R> {
         self.gone |= self.work.send(Work::Seal(seal)).is_err();
         self.sealed_entry = self.last_entry;
         self.sealed_bytes = 0;
-        self.day = None;
+        self.begun_at = None;
         self.begun = None;
+        self.begun_work = None;
     }
 
     fn send_rows(&mut self) {
@@ -137,11 +186,11 @@ impl<R: Rows> Batches<R> {
 impl<R: Rows> Sink for Batches<R> {
     fn append(&mut self, row: &Entry<'_>) {
         // All rows of a message have one day, so that this is between two messages.
-        let day = row.received_at.day();
-        if self.day.is_some_and(|sealing| sealing != day) {
+        let is_of = |begun_at: Timestamp| begun_at.day() == row.received_at.day();
+        if !self.begun_at.is_none_or(is_of) {
             self.seal();
         }
-        self.day = Some(day);
+        self.begun_at = self.begun_at.or(Some(row.received_at));
         match self
             .positions
             .iter_mut()
@@ -153,7 +202,11 @@ impl<R: Rows> Sink for Batches<R> {
         if self.begun.is_none() {
             self.begun = Some(Instant::now());
         }
+        if self.begun_work.is_none() && row.kind != Kind::Tick {
+            self.begun_work = Some(Instant::now());
+        }
         self.last_entry = row.entry;
+        self.recall.note(row);
         self.rows.append(row);
         // Also within a message, which may hold any number of events.
         if self.rows.rows() >= CHUNK_ROWS || self.rows.bytes() >= CHUNK_BYTES {
@@ -181,8 +234,7 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
-    use crate::domain::entry::Kind;
-    use crate::domain::units::Timestamp;
+    use crate::domain::units::Day;
 
     const INTERVAL: Duration = Duration::from_secs(3_600);
 
@@ -236,12 +288,32 @@ mod tests {
                 match one {
                     Work::Rows(days) => open.extend(days.0),
                     Work::Seal(seal) => sealed.push((seal.last_entry, std::mem::take(&mut open))),
+                    Work::Find(_) => panic!("nothing is looked for"),
                 }
             }
             let last = rows as i64;
             let expected = [(last, vec![first; rows]), (last + 2, vec![second; 2])];
             assert!(sealed == expected, "{rows} rows on the first day");
         }
+    }
+
+    /// What tells nothing but the time may wait; anything else may not.
+    #[test]
+    fn a_batch_of_ticks_alone_waits_for_long() {
+        let (work, _taken) = sync_channel(100);
+        let interval = Duration::from_secs(10);
+        let mut batches = Batches::new(Days::default(), 0, interval, work);
+        let tick = Entry {
+            kind: Kind::Tick,
+            ..row(1, Timestamp::EPOCH)
+        };
+        batches.append(&tick);
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert!(batches.due().is_some_and(|due| due > later(4 * 60)));
+        batches.append(&row(2, Timestamp::EPOCH));
+        assert!(batches.due().is_some_and(|due| due <= later(10)));
+        batches.seal();
+        assert_eq!(batches.due(), None);
     }
 
     /// A message may hold any number of events.

@@ -221,16 +221,16 @@ async fn fold(
     rows(ledger, (shard, known_entry), |row| {
         engine.make_room(before)?;
         before = Mark::of(row);
+        let is_read = matches!(row.kind, Kind::Wallet | Kind::Grant | Kind::Reversal);
+        let members = match row.data {
+            Some(Payload::Data(data)) if is_read => decoder.members(data),
+            _ => None,
+        };
+        let members = members.unwrap_or(Members::NONE);
         if row.entry <= checkpoint_entry {
-            engine.restore_identity(row);
+            engine.restore_identity(row, &members);
             return Ok(());
         }
-        let members = match row.data {
-            Some(Payload::Data(data)) if matches!(row.kind, Kind::Wallet | Kind::Grant) => {
-                decoder.members(data).unwrap_or(Members::NONE)
-            }
-            _ => Members::NONE,
-        };
         engine.restore(row, &members)?;
         if !checkpoint.sources.contains(row.source) {
             checkpoint.sources.insert(row.source.to_owned());

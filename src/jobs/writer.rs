@@ -1,7 +1,8 @@
 //! The writer: batches → files → commits, on a thread of its own.
 //!
-//! Owns the order: rows into the day's file, the file onto the disk, the alerts to the broker,
-//! then the commit. Leaves what a commit is to `adapters::ledger`.
+//! Owns the order: rows into the day's file, the file onto the disk, the alerts to the broker, then
+//! the commit; and answers what the engine asks of the ledger in between. Leaves what a commit is
+//! to `adapters::ledger`.
 //!
 //! Invariant: nothing of a batch is visible before all of it is on the disk.
 
@@ -13,9 +14,11 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Runtime;
 
-use super::batches::{Seal, Work};
+use super::batches::{Find, Seal, Work};
 use crate::adapters::jetstream::{AlertSender, AlertsClosed};
-use crate::adapters::ledger::{self, Commit, EncodeError, FileWriter, Ledger, ShardCommit};
+use crate::adapters::ledger::{
+    self, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
+};
 
 /// Chunks of rows that may wait; the engine waits when there are more.
 const WAITING_CHUNKS: usize = 3;
@@ -80,6 +83,13 @@ impl Writer {
                             None => FileWriter::create(&self.folder, self.shard, day)?,
                         };
                         file.insert(open).write(*columns)?;
+                    }
+                }
+                Work::Find(Find { wanted, answer }) => {
+                    let found = charges(&mut self.ledger, self.shard, wanted);
+                    let found = runtime.block_on(found);
+                    if answer.send(found).is_err() {
+                        tracing::debug!("nobody waits for the charges any more");
                     }
                 }
                 Work::Seal(seal) => {

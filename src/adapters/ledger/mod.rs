@@ -2,8 +2,8 @@
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), what a
 //! commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`), reading rows again
-//! (`recover`), merging files (`compact`) and the checkpoints of wallets (`wallets`). Leaves what a
-//! row means to `domain::entry`.
+//! (`recover`), finding some of them (`find`), merging files (`compact`) and the checkpoints of
+//! wallets (`wallets`). Leaves what a row means to `domain::entry`.
 
 mod buffers;
 mod columns;
@@ -11,7 +11,9 @@ mod commit;
 mod compact;
 mod delta;
 mod encode;
+mod find;
 mod log;
+mod pieces;
 mod recover;
 mod schema;
 mod wallets;
@@ -19,8 +21,11 @@ mod wallets;
 pub use columns::{Columns, kept_body};
 pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
 pub use compact::{CompactError, compact};
-pub use delta::{Error, Ledger, LedgerFile, Merge, NewFile, Trouble, data_store, data_url, reach};
+pub use delta::{
+    Bounds, Error, Ledger, LedgerFile, Merge, NewFile, Trouble, data_store, data_url, reach,
+};
 pub use encode::{EncodeError, FileWriter};
+pub use find::{ChargeName, WantedCharge, charges, rows_of_kind};
 pub use log::{Fate, Log, LogEntry, Nameplate};
 pub use recover::{RecoverError, has_row, message_rows, rows, rows_of_days};
 pub use wallets::{

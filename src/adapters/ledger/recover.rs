@@ -165,7 +165,10 @@ pub async fn has_row(ledger: &mut Ledger, shard: u32, wanted: Mark) -> Result<bo
     Ok(found)
 }
 
-async fn shard_files(ledger: &mut Ledger, shard: u32) -> Result<Vec<LedgerFile>, RecoverError> {
+pub(super) async fn shard_files(
+    ledger: &mut Ledger,
+    shard: u32,
+) -> Result<Vec<LedgerFile>, RecoverError> {
     let mut files = ledger.files().await.map_err(RecoverError::Log)?;
     files.retain(|file| file.shards.is_none_or(|s| (s.min..=s.max).contains(&shard)));
     Ok(files)
@@ -235,7 +238,7 @@ impl Content {
 }
 
 /// What the library makes of a file that may be torn; it panics on some.
-fn unpanicked<T>(read: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn unpanicked<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
@@ -254,7 +257,7 @@ fn may_be_within(group: &RowGroupMetaData, column: &str, within: Bounds<i64>) ->
     }
 }
 
-fn each_row<E: From<RecoverError>>(
+pub(super) fn each_row<E: From<RecoverError>>(
     batch: &RecordBatch,
     path: &str,
     shard: u32,
@@ -285,13 +288,14 @@ fn each_row<E: From<RecoverError>>(
             continue;
         }
         let kind = kind(row).and_then(|name| Kind::ALL.into_iter().find(|k| k.name() == name));
+        let kind = kind.ok_or_else(|| of.wrong("kind"))?;
         each(&Entry {
             entry: entry(row).ok_or_else(|| of.wrong("entry"))?,
             source: source(row).unwrap_or_default(),
             seq: seq(row).ok_or_else(|| of.wrong("seq"))?,
             idx: idx(row).ok_or_else(|| of.wrong("idx"))?,
             leg: leg(row).ok_or_else(|| of.wrong("leg"))?,
-            kind: kind.ok_or_else(|| of.wrong("kind"))?,
+            kind,
             customer: customer(row),
             period: period(row).map(Day::new),
             used_at: used_at(row).map(Timestamp::new),
@@ -313,7 +317,7 @@ fn each_row<E: From<RecoverError>>(
             price_version: price_version(row),
             price_id: price_id(row),
             late: late(row),
-            reason: reason(row).and_then(Note::parse),
+            reason: reason(row).and_then(|text| Note::parse(kind, text)),
             data: data(row).map(Payload::Data),
         })?;
     }

@@ -35,8 +35,8 @@ pub(super) use disk::sync_folder;
 pub use maintain::Merge;
 pub(super) use open::table_at;
 pub use open::{data_store, data_url, reach};
-pub(super) use stats::{Bounds, ColumnStats, FileStats, partition_folder};
-pub use stats::{LedgerFile, NewFile};
+pub use stats::{Bounds, LedgerFile, NewFile};
+pub(super) use stats::{ColumnStats, FileStats, partition_folder};
 pub(super) use upload::PIECE_BYTES;
 
 use super::commit::{Commit, KnownLog};
@@ -308,5 +308,6 @@ fn ledger_file(file: &LogicalFileView) -> LedgerFile {
         shards: known.shards(),
         entries: known.entries(),
         seqs: known.seqs(),
+        received: known.received(),
     }
 }

@@ -18,6 +18,8 @@ use crate::domain::units::{Day, Timestamp};
 /// Longest text bound in the log, in characters, as other Delta writers keep it.
 const TEXT_CHARS_MAX: usize = 32;
 
+const MICROS_PER_MILLI: i64 = 1_000;
+
 /// Instants that every reader can hold: the years 1 to 9999.
 const READABLE_MICROS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
@@ -92,6 +94,8 @@ pub struct LedgerFile {
     pub entries: Option<Bounds<i64>>,
     /// `None` when unknown: the file may then hold any message.
     pub seqs: Option<Bounds<i64>>,
+    /// Of `received_at`; `None` when unknown.
+    pub received: Option<Bounds<Timestamp>>,
 }
 
 /// The folder of a day's files below the table's root: `day=2026-11-22`.
@@ -151,6 +155,12 @@ struct Edge {
     received_at: Option<String>,
 }
 
+impl Edge {
+    fn received_at(&self) -> Option<Timestamp> {
+        rfc3339::parse(self.received_at.as_deref()?.as_bytes())
+    }
+}
+
 impl Known {
     /// What `stats` tells. Statistics are hints, so that those that cannot be read count as absent.
     pub(super) fn read(stats: &str) -> Self {
@@ -166,7 +176,14 @@ impl Known {
 
     /// The newest `received_at`.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        rfc3339::parse(self.max_values.received_at.as_deref()?.as_bytes())
+        self.max_values.received_at()
+    }
+
+    /// The bounds of `received_at`, wide enough for writers that cut it to the millisecond.
+    pub(super) fn received(&self) -> Option<Bounds<Timestamp>> {
+        let (min, newest) = self.min_values.received_at().zip(self.newest())?;
+        let max = newest.plus(MICROS_PER_MILLI - 1);
+        Some(Bounds { min, max })
     }
 
     pub(super) fn entries(&self) -> Option<Bounds<i64>> {
@@ -311,6 +328,13 @@ mod tests {
                 nulls: 9,
                 bounds: None,
             },
+            received_at: ColumnStats {
+                nulls: 0,
+                bounds: Some(Bounds {
+                    min: Timestamp::new(1),
+                    max: Timestamp::new(2),
+                }),
+            },
             ..FileStats::default()
         };
         let written = stats.to_json(9);
@@ -319,6 +343,8 @@ mod tests {
         assert_eq!(known.shards(), stats.shard.bounds);
         assert_eq!(known.entries(), stats.entry.bounds);
         assert!(written.contains(r#""customer":9"#));
+        let (min, max) = (Timestamp::new(1), Timestamp::new(1_001));
+        assert_eq!(known.received(), Some(Bounds { min, max }));
         assert_eq!(Known::read("{}").entries(), None);
         assert_eq!(Known::read("no JSON").entries(), None);
     }

@@ -45,7 +45,7 @@ pub(super) const COLUMNS: [Column; 12] = [
         CREDITS,
         "credits a day over the last full days, at most seven",
     ),
-    always("status", Type::Text, "ok or blocked"),
+    always("status", Type::Text, "ok, blocked or closed"),
     always(
         "as_of_entry",
         Type::Long,
@@ -99,8 +99,7 @@ impl WalletRows {
         for (column, amount) in self.amounts.iter_mut().zip(amounts) {
             column.push(amount.get());
         }
-        self.status
-            .push(if wallet.blocked { "blocked" } else { "ok" });
+        self.status.push(wallet.status().name());
         self.as_of_entry.push(as_of_entry);
         self.state.push(&state);
         Ok(())

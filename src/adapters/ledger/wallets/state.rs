@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::WalletsError;
-use crate::domain::units::{Credits, Day, Timestamp};
+use crate::domain::units::{Credits, Day, Money, Timestamp};
 use crate::domain::wallet::pace::{DailyUse, KEPT_DAYS};
-use crate::domain::wallet::{Basis, BurnOrder, EndedPeriod, Grant, Period, Terms, Wallet};
+use crate::domain::wallet::{Basis, BurnOrder, Closing, EndedPeriod, Grant, Period, Terms, Wallet};
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +26,15 @@ struct State<'a> {
     grants: Vec<Given<'a>>,
     latest_day: i32,
     daily_use: [i64; KEPT_DAYS],
-    reached: u32,
+    /// The upper and the lower half.
+    reached: (u64, u64),
     blocked: bool,
+    run_out_told: Option<u16>,
+    #[serde(borrow)]
+    next_plan: Option<Cow<'a, str>>,
+    /// When it was closed, and when what is left is voided.
+    closing: Option<(i64, i64)>,
+    touched: i64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -38,9 +45,12 @@ struct Current<'a> {
     #[serde(borrow)]
     terms: Named<'a>,
     pool: i64,
+    fee: i64,
     remaining: i64,
     consumed: i64,
     overage: i64,
+    had_overage: bool,
+    voided: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -52,6 +62,8 @@ struct Ended<'a> {
     #[serde(borrow)]
     terms: Named<'a>,
     remaining: i64,
+    had_overage: bool,
+    voided: bool,
 }
 
 /// Price version and plan.
@@ -68,12 +80,14 @@ struct Given<'a> {
     basis: Word,
     effective_at: i64,
     remaining: i64,
+    expiring_told: bool,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Word {
     Promotional,
+    Rollover,
     Pool,
     Purchased,
 }
@@ -92,16 +106,25 @@ pub(super) fn write(wallet: &Wallet) -> Result<String, serde_json::Error> {
             end: wallet.current.end.get(),
             terms: named(&wallet.current.terms),
             pool: wallet.current.pool.get(),
+            fee: wallet.current.fee.get(),
             remaining: wallet.current.remaining.get(),
             consumed: wallet.current.consumed.get(),
             overage: wallet.current.overage.get(),
+            had_overage: wallet.current.had_overage,
+            voided: wallet.current.voided,
         },
         ended: wallet.ended.iter().map(ended).collect(),
         grants: wallet.grants.iter().map(given).collect(),
         latest_day: wallet.daily_use.latest.get(),
         daily_use: wallet.daily_use.charged,
-        reached: wallet.reached,
+        reached: ((wallet.reached >> 64) as u64, wallet.reached as u64),
         blocked: wallet.blocked,
+        run_out_told: wallet.run_out_told,
+        next_plan: wallet.next_plan.as_deref().map(Cow::from),
+        closing: wallet
+            .closing
+            .map(|closing| (closing.closed_at.get(), closing.voids_at.get())),
+        touched: wallet.touched.get(),
     })
 }
 
@@ -122,9 +145,12 @@ pub(super) fn read(
         end: Day::new(state.current.end),
         terms: found(&state.current.terms)?,
         pool: Credits::new(state.current.pool),
+        fee: Money::new(state.current.fee),
         remaining: Credits::new(state.current.remaining),
         consumed: Credits::new(state.current.consumed),
         overage: Credits::new(state.current.overage),
+        had_overage: state.current.had_overage,
+        voided: state.current.voided,
     };
     let ended = state.ended.iter().map(|ended| {
         Ok(EndedPeriod {
@@ -133,6 +159,8 @@ pub(super) fn read(
             closes_at: Timestamp::new(ended.closes_at),
             terms: found(&ended.terms)?,
             remaining: Credits::new(ended.remaining),
+            had_overage: ended.had_overage,
+            voided: ended.voided,
         })
     });
     Ok(Wallet {
@@ -146,8 +174,15 @@ pub(super) fn read(
             latest: Day::new(state.latest_day),
             charged: state.daily_use,
         },
-        reached: state.reached,
+        reached: u128::from(state.reached.0) << 64 | u128::from(state.reached.1),
         blocked: state.blocked,
+        run_out_told: state.run_out_told,
+        next_plan: state.next_plan.map(Cow::into_owned),
+        closing: state.closing.map(|(closed_at, voids_at)| Closing {
+            closed_at: Timestamp::new(closed_at),
+            voids_at: Timestamp::new(voids_at),
+        }),
+        touched: Timestamp::new(state.touched),
     })
 }
 
@@ -162,6 +197,8 @@ fn ended(period: &EndedPeriod) -> Ended<'_> {
         closes_at: period.closes_at.get(),
         terms: named(&period.terms),
         remaining: period.remaining.get(),
+        had_overage: period.had_overage,
+        voided: period.voided,
     }
 }
 
@@ -172,11 +209,13 @@ fn given(grant: &Grant) -> Given<'_> {
         expires_at: grant.order.expires_at.map(Timestamp::get),
         basis: match grant.order.basis {
             Basis::Promotional => Word::Promotional,
+            Basis::Rollover => Word::Rollover,
             Basis::Pool => Word::Pool,
             Basis::Purchased => Word::Purchased,
         },
         effective_at: grant.order.effective_at.get(),
         remaining: grant.remaining.get(),
+        expiring_told: grant.expiring_told,
     }
 }
 
@@ -188,11 +227,13 @@ fn grant(given: &Given<'_>) -> Grant {
             expires_at: given.expires_at.map(Timestamp::new),
             basis: match given.basis {
                 Word::Promotional => Basis::Promotional,
+                Word::Rollover => Basis::Rollover,
                 Word::Pool => Basis::Pool,
                 Word::Purchased => Basis::Purchased,
             },
             effective_at: Timestamp::new(given.effective_at),
         },
         remaining: Credits::new(given.remaining),
+        expiring_told: given.expiring_told,
     }
 }

@@ -1,0 +1,244 @@
+//! Rows found by what stands in one of their columns.
+//!
+//! Owns the search: files by their bloom filters, then rows by the one column, so that little else
+//! is decoded. Leaves what is done with a row to the caller.
+//!
+//! Invariant: of several charges of one event the newest is found.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use futures::{FutureExt, StreamExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
+
+use super::delta::{Bounds, Ledger, LedgerFile};
+use super::pieces::{Pieces, store_error};
+use super::recover::{RecoverError, each_row, shard_files};
+use crate::domain::engine::Charged;
+use crate::domain::entry::{Entry, Kind};
+use crate::domain::units::Timestamp;
+
+/// The event of a charge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ChargeName {
+    pub customer: String,
+    pub source: String,
+    pub id: String,
+}
+
+impl ChargeName {
+    /// The event of a row.
+    pub fn set_to(&mut self, row: &Entry<'_>) {
+        for (name, value) in [
+            (&mut self.customer, row.customer),
+            (&mut self.source, row.event_source),
+            (&mut self.id, row.event_id),
+        ] {
+            name.clear();
+            name.push_str(value.unwrap_or_default());
+        }
+    }
+
+    fn of(row: &Entry<'_>) -> Self {
+        let mut name = Self::default();
+        name.set_to(row);
+        name
+    }
+}
+
+/// A charge that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedCharge {
+    pub name: ChargeName,
+    /// When it was received, if it is there.
+    pub received: Bounds<Timestamp>,
+}
+
+/// Finds the newest charge of each event that is wanted; those that are not there are left out.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub async fn charges(
+    ledger: &mut Ledger,
+    shard: u32,
+    wanted: Vec<WantedCharge>,
+) -> Result<Vec<Charged>, RecoverError> {
+    let mut files = shard_files(ledger, shard).await?;
+    files.sort_by_key(|file| Reverse(file.entries.map_or(i64::MAX, |entries| entries.max)));
+    let missing = wanted.into_iter().map(|one| (one.name, one.received));
+    let mut missing: HashMap<ChargeName, Bounds<Timestamp>> = missing.collect();
+    let mut found = Vec::new();
+    for file in files {
+        let may_be_in = |received: &Bounds<Timestamp>| {
+            let overlaps =
+                |file: Bounds<Timestamp>| file.min <= received.max && received.min <= file.max;
+            file.received.is_none_or(overlaps)
+        };
+        let here = missing.iter().filter(|(_, received)| may_be_in(received));
+        let values: BTreeSet<String> = here.map(|(name, _)| name.id.clone()).collect();
+        if values.is_empty() {
+            continue;
+        }
+        let only = Only {
+            column: "event_id",
+            values,
+        };
+        // The newest charge of a file comes last in it.
+        let mut newest = HashMap::new();
+        each(ledger, (&file, shard), &only, &mut |row| {
+            let name = ChargeName::of(row);
+            if row.kind == Kind::Usage && missing.contains_key(&name) {
+                add(&mut newest, name, row);
+            }
+            Ok::<(), RecoverError>(())
+        })
+        .await?;
+        for (name, (_, charged)) in newest {
+            missing.remove(&name);
+            found.push(charged);
+        }
+    }
+    Ok(found)
+}
+
+/// A charge, and the source, the message and the event in it.
+type Placed = ((String, i64, i32), Charged);
+
+/// Takes a row of a charge.
+fn add(newest: &mut HashMap<ChargeName, Placed>, name: ChargeName, row: &Entry<'_>) {
+    let place = (row.source.to_owned(), row.seq, row.idx);
+    let begin = || (place.clone(), Charged::of(row));
+    let (known, charged) = newest.entry(name).or_insert_with(begin);
+    if *known != place {
+        (*known, *charged) = begin();
+    }
+    charged.push(row);
+}
+
+/// Hands all rows of a kind to `take`, in order of entry.
+///
+/// # Errors
+///
+/// A file can't be read, or `take` gives an error.
+pub async fn rows_of_kind<E: From<RecoverError>>(
+    ledger: &mut Ledger,
+    shard: u32,
+    kind: Kind,
+    mut take: impl FnMut(&Entry<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut files = shard_files(ledger, shard).await?;
+    files.sort_by_key(|file| file.entries.map_or(0, |entries| entries.min));
+    let only = Only {
+        column: "kind",
+        values: [kind.name().to_owned()].into(),
+    };
+    for file in files {
+        each(ledger, (&file, shard), &only, &mut take).await?;
+    }
+    Ok(())
+}
+
+/// The rows whose `column` holds one of `values`.
+#[derive(Clone)]
+struct Only {
+    column: &'static str,
+    values: BTreeSet<String>,
+}
+
+async fn each<E: From<RecoverError>>(
+    ledger: &Ledger,
+    (file, shard): (&LedgerFile, u32),
+    only: &Only,
+    take: &mut impl FnMut(&Entry<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let path = file.path.to_string();
+    // What the library makes of a file that may be torn; it panics on some.
+    let read = AssertUnwindSafe(read(ledger, file, only, |batch| {
+        each_row(batch, &path, shard, take)
+    }));
+    match read.catch_unwind().await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(ReadError::Column)) => {
+            let column = only.column;
+            Err(RecoverError::Column { path, column }.into())
+        }
+        Ok(Err(ReadError::Parquet(source))) => Err(match store_error(source) {
+            Ok(source) => RecoverError::Store { path, source },
+            Err(source) => RecoverError::Parquet { path, source },
+        }
+        .into()),
+        Err(_) => Err(RecoverError::Damaged { path }.into()),
+    }
+}
+
+/// A file can't be read.
+enum ReadError {
+    /// It lacks the column.
+    Column,
+    Parquet(ParquetError),
+}
+
+impl From<ParquetError> for ReadError {
+    fn from(error: ParquetError) -> Self {
+        Self::Parquet(error)
+    }
+}
+
+/// Hands over the rows, batch by batch; of most files no more than the filters are read. Ends with
+/// what `take` says.
+async fn read<E>(
+    ledger: &Ledger,
+    file: &LedgerFile,
+    only: &Only,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), E>,
+) -> Result<Result<(), E>, ReadError> {
+    let pieces = Pieces::of(file, ledger.store());
+    let mut builder = ParquetRecordBatchStreamBuilder::new(pieces).await?;
+    let columns = builder.parquet_schema().columns();
+    let column = columns
+        .iter()
+        .position(|column| column.name() == only.column);
+    let column = column.ok_or(ReadError::Column)?;
+    let mut groups = Vec::new();
+    for group in 0..builder.metadata().num_row_groups() {
+        let filter = builder
+            .get_row_group_column_bloom_filter(group, column)
+            .await?;
+        let may_hold = |value: &String| {
+            let filter = filter.as_ref();
+            filter.is_none_or(|filter| filter.check(value.as_str()))
+        };
+        if only.values.iter().any(may_hold) {
+            groups.push(group);
+        }
+    }
+    if groups.is_empty() {
+        return Ok(Ok(()));
+    }
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), [column]);
+    let values = only.values.clone();
+    let holds = ArrowPredicateFn::new(mask, move |batch| {
+        let texts = batch.column(0).as_string_opt::<i32>();
+        let holds = |text: Option<&str>| Some(text.is_some_and(|text| values.contains(text)));
+        Ok(texts.map_or_else(
+            || BooleanArray::from(vec![true; batch.num_rows()]),
+            |texts| texts.iter().map(holds).collect(),
+        ))
+    });
+    let rows = builder
+        .with_row_groups(groups)
+        .with_row_filter(RowFilter::new(vec![Box::new(holds)]));
+    let mut rows = rows.build()?;
+    while let Some(batch) = rows.next().await {
+        if let Err(told) = take(&batch?) {
+            return Ok(Err(told));
+        }
+    }
+    Ok(Ok(()))
+}
