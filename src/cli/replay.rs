@@ -10,14 +10,17 @@ pub(super) async fn run(common: &Common, args: Replay) -> Result<(), Failure> {
     if args.source.is_some() && args.files.len() > 1 {
         return Err(anyhow::anyhow!("--source names one file: replay them one by one").into());
     }
+    replay::check_until(args.until, wall_clock())?;
     let shard = args.shard.attach(common)?;
-    for file in args.files {
+    let last = args.files.len().saturating_sub(1);
+    for (number, file) in args.files.into_iter().enumerate() {
         let bar = Bar::new(&file.display().to_string());
         let job = replay::Replay {
             shard: shard.clone(),
             file,
             source: args.source.clone(),
             wall_clock: wall_clock(),
+            until: args.until.filter(|_| number == last),
         };
         let replayed = replay(job, |progress| bar.follow(progress)).await;
         bar.end();

@@ -3,14 +3,17 @@
 //! Owns taking messages apart, sending alerts at once, and when a batch is cut. Leaves decisions
 //! to `domain::engine`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::asked::Asked;
+use super::ticks::Pulse;
 use super::{Ran, RunError};
 use crate::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
 use crate::adapters::jetstream::{self, AlertSender, Message, worth_sending};
-use crate::adapters::ledger::Columns;
+use crate::adapters::ledger::{ChargeName, Columns};
 use crate::domain::engine::{self, Arrival, Engine, Subject, WALL_CLOCK_SLACK};
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
@@ -21,6 +24,7 @@ use crate::jobs::batches::{Batches, WriterGone};
 use crate::jobs::checkpoints::Checkpoints;
 use crate::jobs::last_message::LastMessage;
 use crate::jobs::prices::PricesError;
+use crate::jobs::recall::{name_of, tell};
 use crate::jobs::shard::{ShardError, keep_filter};
 use crate::jobs::writer::{Writer, WriterError, WriterThread};
 
@@ -30,6 +34,13 @@ const ROUND: Duration = Duration::from_secs(10);
 /// A version is published at least 15 minutes before it takes effect: a look that is younger than
 /// this has seen all that messages at hand can fall under.
 const LOOK_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// What the engine's thread is handed.
+pub(super) enum Work {
+    Messages(Vec<Message>),
+    /// Somebody asks for a wallet.
+    Wake,
+}
 
 /// A look at the price folder.
 pub(super) struct Look {
@@ -52,6 +63,10 @@ pub(super) struct Feed {
     pub(super) clock: fn() -> Timestamp,
     pub(super) alerts: AlertGate,
     pub(super) checkpoints: Checkpoints,
+    pub(super) asked: Asked,
+    pub(super) pulse: Arc<Pulse>,
+    /// The last message that was handled.
+    pub(super) seq: i64,
 }
 
 /// Sends alerts, but for those that are too old to be sent once only.
@@ -66,7 +81,7 @@ impl Feed {
     pub(super) fn run(
         mut self,
         writer: Writer,
-        messages: mpsc::Receiver<Vec<Message>>,
+        messages: mpsc::Receiver<Work>,
     ) -> Result<Ran, RunError> {
         let shard = writer.shard;
         let first_entry = self.engine.last_entry();
@@ -89,17 +104,25 @@ impl Feed {
 
     fn feed(
         &mut self,
-        mut messages: mpsc::Receiver<Vec<Message>>,
+        mut messages: mpsc::Receiver<Work>,
         batches: &mut Batches,
         writer: &WriterThread,
     ) -> Result<u64, RunError> {
         let mut decoder = Decoder::default();
         let mut handled = 0;
         let mut round = Instant::now();
-        while let Some(batch) = messages.blocking_recv() {
+        while let Some(work) = messages.blocking_recv() {
+            let batch = match work {
+                Work::Messages(batch) => batch,
+                Work::Wake => {
+                    self.asked.answer(&self.engine, (&self.source, self.seq));
+                    continue;
+                }
+            };
             // Before the messages, which may fall under a version that was published while this
             // process slept.
             self.look_for_prices()?;
+            look_ahead(&batch, &mut decoder, batches);
             let limit = (self.clock)().plus(WALL_CLOCK_SLACK);
             for message in &batch {
                 if message.received_at > limit {
@@ -107,7 +130,11 @@ impl Feed {
                     return Err(RunError::AheadOfClock { stream, seq });
                 }
                 self.message(message, &mut decoder, batches)?;
+                self.asked.answer(&self.engine, (&self.source, self.seq));
             }
+            // Also without messages: a request may have come while the engine was at work.
+            self.asked.answer(&self.engine, (&self.source, self.seq));
+            self.pulse.set(&self.engine, self.seq.unsigned_abs());
             handled += batch.len() as u64;
             // Also without messages, so that a worker that was fenced does not look alive.
             if writer.has_ended() {
@@ -160,6 +187,10 @@ impl Feed {
     ) -> Result<(), RunError> {
         let seq = message.seq.cast_signed();
         let subject = Subject::parse(message.subject.as_str());
+        if let Subject::Wallet(_) = subject {
+            let names = names(message, decoder);
+            tell::<_, RunError>(&names, &mut self.engine, batches)?;
+        }
         let arrival = Arrival::Broker {
             received_at: message.received_at,
             subject,
@@ -177,6 +208,7 @@ impl Feed {
             }
         });
         decided?;
+        self.seq = seq;
         for alert in self.engine.alerts.drain(..) {
             self.alerts.send(&alert, (self.clock)())?;
         }
@@ -188,6 +220,28 @@ impl Feed {
     }
 }
 
+/// Notes which charges the messages take back, so that all are looked up at once.
+fn look_ahead(messages: &[Message], decoder: &mut Decoder, batches: &mut Batches) {
+    let is_command = |message: &&Message| {
+        let subject = Subject::parse(message.subject.as_str());
+        matches!(subject, Subject::Wallet(_))
+    };
+    let commands = messages.iter().filter(is_command);
+    let wanted = commands
+        .flat_map(|message| names(message, decoder))
+        .collect();
+    batches.recall.begin(wanted);
+}
+
+/// The charges that a message takes back.
+fn names(message: &Message, decoder: &mut Decoder) -> Vec<ChargeName> {
+    let mut names = Vec::new();
+    each_reading(message, decoder, |_, reading, _| {
+        names.extend(name_of(reading))
+    });
+    names
+}
+
 impl AlertGate {
     fn send(&self, alert: &crate::domain::alert::Alert, now: Timestamp) -> Result<(), RunError> {
         if !worth_sending(alert.at, now, self.age_max) {
@@ -195,7 +249,7 @@ impl AlertGate {
         }
         let outgoing = jetstream::Alert {
             customer: alert.customer.clone(),
-            kind: "used".to_owned(),
+            kind: alert.kind.name().to_owned(),
             id: alert.id.clone(),
             payload: cloud_event(alert).into(),
         };

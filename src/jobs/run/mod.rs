@@ -6,9 +6,11 @@
 //! Invariant: nothing but the ledger acknowledges a message: its rows and its place are committed
 //! together. An alert is stored by the broker before the rows that tell of it are committed.
 
+mod asked;
 mod feed;
 mod place;
 mod retry;
+mod ticks;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,25 +20,28 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
+use super::batches::FindError;
 use super::checkpoints::Checkpointer;
 use super::prices::{PriceFolder, PricesError};
 use super::shard::{Attach as AttachShard, AttachedShard, Parts, ShardError, attach};
 use super::writer::{Writer, WriterError};
 use crate::adapters::jetstream::{
-    Access, Connection, Message, NatsError, Receiver, Refusal, StreamId, start_alerts,
+    Access, Connection, NatsError, Receiver, Refusal, StreamId, start_alerts,
 };
 use crate::adapters::price_files::ReadError;
 use crate::domain::duplicates::OlderFault;
 use crate::domain::engine::RestoreError;
 use crate::domain::units::Timestamp;
-use feed::{AlertGate, Feed, Look};
+use asked::{ask, asking};
+use feed::{AlertGate, Feed, Look, Work};
 use place::start;
 use retry::may_pass;
+use ticks::{Pulse, tick};
 
-/// What a stream of usage takes: usage, mixed usage of a gateway, wallet commands.
-pub const SUBJECTS: [&str; 3] = ["usage.*", "batch.*", "wallet.*"];
+/// What a stream of usage takes: usage, mixed usage of a gateway, wallet commands, ticks.
+pub const SUBJECTS: [&str; 4] = ["usage.*", "batch.*", "wallet.*", "clock.*"];
 /// The stream of alerts.
-const ALERTS: &str = "ALERTS";
+pub const ALERTS: &str = "ALERTS";
 
 /// Batches of messages that may wait for the engine.
 const WAITING_BATCHES: usize = 4;
@@ -87,6 +92,8 @@ pub enum RunError {
     Writer(#[from] WriterError),
     #[error(transparent)]
     Filter(#[from] OlderFault),
+    #[error("charges that are to be taken back can't be looked up")]
+    Find(#[from] FindError),
     #[error("the price folder can't be used any more")]
     Prices(#[from] PricesError),
     #[error("the price folder can't be used any more")]
@@ -223,6 +230,17 @@ impl Worker {
         let (messages, waiting) = mpsc::channel(WAITING_BATCHES);
         let (sent, looks) = std::sync::mpsc::channel();
         let watch = tokio::spawn(watch_prices(folder, sent));
+        let (asking, asked) = asking(messages.clone());
+        let asks = tokio::spawn(ask(self.connection.clone(), *shard, asking));
+        let seq = self.next.saturating_sub(1);
+        let pulse = Pulse::new(&engine, seq);
+        let ticking = tick(
+            self.connection.clone(),
+            shard.index,
+            Arc::clone(&pulse),
+            job.clock,
+        );
+        let ticks = tokio::spawn(ticking);
         let feed = Feed {
             source,
             looks,
@@ -236,11 +254,16 @@ impl Worker {
                 age_max: self.age_max,
             },
             checkpoints: checkpoints.start(newest),
+            asked,
+            pulse,
+            seq: seq.cast_signed(),
         };
         let engine = std::thread::spawn(move || feed.run(writer, waiting));
 
         let mut receiver = Receiver::new(self.connection, self.stream, self.next);
         let received = receive(&mut receiver, messages, stop).await;
+        ticks.abort();
+        asks.abort();
         let mut engine = tokio::task::spawn_blocking(move || engine.join());
         let in_time = tokio::time::timeout(ALERT_PATIENCE, &mut engine).await;
         watch.abort();
@@ -294,7 +317,7 @@ async fn watch_prices(folder: PriceFolder, looks: Sender<Result<Look, PricesErro
 /// Hands messages to the engine until `stop` resolves or either side ends.
 async fn receive(
     receiver: &mut Receiver,
-    messages: mpsc::Sender<Vec<Message>>,
+    messages: mpsc::Sender<Work>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     tokio::pin!(stop);
@@ -315,7 +338,7 @@ async fn receive(
         };
         // Also without messages, so that the engine looks at the clock.
         tokio::select! {
-            sent = messages.send(batch) => {
+            sent = messages.send(Work::Messages(batch)) => {
                 if sent.is_err() {
                     return Ok(()); // The engine has ended, and says itself why.
                 }

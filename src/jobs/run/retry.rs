@@ -18,7 +18,8 @@ pub(super) fn may_pass(error: &RunError) -> bool {
         RunError::Refused(_) | RunError::Prices(_) | RunError::Book(_) => return false,
         RunError::AheadOfClock { .. } | RunError::Panicked => return false,
         RunError::LongerWindow => return true,
-        RunError::Shard(_) | RunError::Writer(_) | RunError::Filter(_) | RunError::Nats(_) => {}
+        RunError::Shard(_) | RunError::Writer(_) | RunError::Filter(_) => {}
+        RunError::Find(_) | RunError::Nats(_) => {}
     }
     if matches!(
         error,

@@ -1,9 +1,11 @@
 //! Replay: files → ledger, by the same engine as from a broker.
 //!
-//! Owns reading ahead, going on where the last replay stopped, and feeding the engine line by
-//! line. Leaves lines to `adapters::files` and commits to `writer`.
+//! Owns reading ahead, and going on where the last replay stopped. Leaves taking lines to the
+//! engine to `feeder`, lines to `adapters::files` and commits to `writer`.
 //!
 //! Invariant: a line is handled once, however often its file is replayed.
+
+mod feeder;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,20 +13,20 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::batches::{Batches, WriterGone};
+use super::batches::{Batches, FindError};
 use super::checkpoints::Checkpointer;
-use super::last_message::LastMessage;
 use super::shard::{Attach, AttachedShard, Parts, ShardError, attach, keep_filter};
 use super::writer::{Writer, WriterError};
-use crate::adapters::cloudevents::{Decoder, lines};
-use crate::adapters::files::{Block, FileError, LineReader, LongLine, Progress, STDIN};
+use crate::adapters::cloudevents::Decoder;
+use crate::adapters::files::{Block, FileError, LineReader, Progress, STDIN};
 use crate::adapters::ledger::Columns;
 use crate::domain::alert::Alert;
 use crate::domain::duplicates::OlderFault;
-use crate::domain::engine::{Arrival, Engine, Message};
-use crate::domain::entry::{RawBody, is_stream};
-use crate::domain::event::Reading;
+use crate::domain::engine::WALL_CLOCK_SLACK;
+use crate::domain::entry::is_stream;
+use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
+use feeder::{Feeder, UNTIL};
 
 /// Blocks that are read ahead.
 const BLOCKS_AHEAD: usize = 4;
@@ -42,6 +44,8 @@ pub struct Replay {
     pub source: Option<String>,
     /// The machine's time: how far a line's time can move the shard's now.
     pub wall_clock: Timestamp,
+    /// Moves now on to this time after the last line; not beyond the machine's.
+    pub until: Option<Timestamp>,
 }
 
 /// What a replay did.
@@ -67,6 +71,8 @@ pub enum ReplayError {
     Writer(#[from] WriterError),
     #[error(transparent)]
     Filter(#[from] OlderFault),
+    #[error("charges that are to be taken back can't be looked up")]
+    Find(#[from] FindError),
     #[error(
         "this shard is fed by the stream `{0}`, and one shard is one stream: replay into another \
          --data folder, or publish the file to the stream with `purser publish`"
@@ -74,6 +80,13 @@ pub enum ReplayError {
     FedByStream(String),
     #[error("--source `{0}` looks like a stream: leave out the `@` and the time")]
     StreamName(String),
+    #[error("--source `{UNTIL}` is what the ledger calls --until: name another one")]
+    UntilName,
+    #[error(
+        "--until {} lies ahead of this machine's clock: what has not come yet can't be replayed",
+        rfc3339::format(*.0)
+    )]
+    Ahead(Timestamp),
     #[error(
         "{file} ends at line {lines}, but the ledger has read `{source_name}` up to line {known}: \
          name another --source"
@@ -86,6 +99,19 @@ pub enum ReplayError {
     },
 }
 
+/// Whether a replay may move now on to `until`; for whoever replays several files.
+///
+/// # Errors
+///
+/// [`ReplayError::Ahead`]: it lies ahead of the wall clock.
+pub fn check_until(until: Option<Timestamp>, wall_clock: Timestamp) -> Result<(), ReplayError> {
+    let latest = wall_clock.plus(WALL_CLOCK_SLACK);
+    match until.filter(|until| *until > latest) {
+        Some(until) => Err(ReplayError::Ahead(until)),
+        None => Ok(()),
+    }
+}
+
 /// Replays a file; `progress` is called once it is open.
 ///
 /// # Errors
@@ -96,13 +122,18 @@ pub async fn replay(job: Replay, progress: impl FnOnce(Progress)) -> Result<Repl
     if is_stream(&source) {
         return Err(ReplayError::StreamName(source));
     }
+    if source == UNTIL {
+        return Err(ReplayError::UntilName);
+    }
+    check_until(job.until, job.wall_clock)?;
     let reader = LineReader::open(&job.file)?;
     let attached = attach(&job.shard, &source).await?;
     if let Some(stream) = attached.sources().iter().find(|source| is_stream(source)) {
         return Err(ReplayError::FedByStream(stream.clone()));
     }
+    let ticks = attached.position(UNTIL).await?.unwrap_or(0);
     progress(reader.progress());
-    let work = move || feed(job, source, attached, reader);
+    let work = move || feed(job, (source, ticks), attached, reader);
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| WriterError::Panicked)?
@@ -110,7 +141,7 @@ pub async fn replay(job: Replay, progress: impl FnOnce(Progress)) -> Result<Repl
 
 fn feed(
     job: Replay,
-    source: String,
+    (source, ticks): (String, i64),
     attached: AttachedShard,
     reader: LineReader,
 ) -> Result<Replayed, ReplayError> {
@@ -125,6 +156,7 @@ fn feed(
     let known = last.seq.unwrap_or(0).unsigned_abs();
     let first_entry = engine.last_entry();
     newest.sources.insert(source.clone());
+    newest.sources.extend(job.until.map(|_| UNTIL.to_owned()));
     let mut checkpoints = Checkpointer {
         shard: shard.index,
         data: data.url().clone(),
@@ -164,6 +196,12 @@ fn feed(
         }
         checkpoints.tend(&engine);
     }
+    if let Some(until) = job
+        .until
+        .filter(|_| outcome.is_ok() && feeder.line >= known)
+    {
+        outcome = feeder.until((until, ticks), &mut engine, &mut batches);
+    }
     // A filter that failed may have left a message half decided.
     let is_whole = !matches!(outcome, Err(ReplayError::Filter(_)));
     if is_whole {
@@ -193,97 +231,6 @@ fn feed(
         alerts: feeder.alerts,
         source,
     })
-}
-
-/// Takes lines to the engine.
-struct Feeder<'a> {
-    source: &'a str,
-    last: &'a LastMessage,
-    /// Lines up to this one are in the ledger.
-    known: u64,
-    wall_clock: Timestamp,
-    decoder: Decoder,
-    /// The last line seen.
-    line: u64,
-    alerts: Vec<Alert>,
-}
-
-impl Feeder<'_> {
-    fn block(
-        &mut self,
-        block: &Block,
-        engine: &mut Engine,
-        batches: &mut Batches,
-    ) -> Result<(), ReplayError> {
-        match block {
-            Block::Lines { first, bytes } => {
-                self.line = first - 1;
-                for line in lines(bytes) {
-                    self.line += 1;
-                    if self.line >= self.known {
-                        let mut decoder = std::mem::take(&mut self.decoder);
-                        let reading = decoder.read(line);
-                        self.event(&reading, RawBody::of(&reading, line), engine, batches)?;
-                        self.decoder = decoder;
-                    }
-                }
-                Ok(())
-            }
-            Block::Long(long) => {
-                self.line = long.number;
-                let LongLine {
-                    head,
-                    length,
-                    is_text,
-                    ..
-                } = long;
-                let raw = RawBody {
-                    bytes: head,
-                    length: *length,
-                    is_text: *is_text,
-                };
-                let reading = if long.is_blank {
-                    Reading::Empty
-                } else {
-                    Reading::Malformed
-                };
-                self.event(&reading, raw, engine, batches)
-            }
-        }
-    }
-
-    fn event(
-        &mut self,
-        reading: &Reading<'_>,
-        raw: RawBody<'_>,
-        engine: &mut Engine,
-        batches: &mut Batches,
-    ) -> Result<(), ReplayError> {
-        if self.line <= self.known {
-            if self.line == self.known {
-                self.last.check(self.source, (0, reading, raw))?;
-            }
-            return Ok(());
-        }
-        let seq = self.line.cast_signed();
-        let arrival = Arrival::File {
-            wall_clock: self.wall_clock,
-        };
-        let message = Message {
-            source: self.source,
-            seq,
-            arrival,
-        };
-        engine.begin(&message, batches)?;
-        engine.event(&message, 0, (reading, raw), batches)?;
-        self.alerts.append(&mut engine.alerts);
-        super::log_bad_commands(engine, self.source);
-        // The writer's own error says why it has gone.
-        batches
-            .after_message()
-            .map_err(|WriterGone| WriterError::Panicked)?;
-        Ok(())
-    }
 }
 
 /// Reads on another thread, a few blocks ahead.
