@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::alert::Alert;
 use crate::domain::calendar::civil;
+use crate::domain::entry::AlertKind;
 use crate::domain::rfc3339;
+use crate::domain::units::Credits;
 
 /// The alert as a CloudEvent in JSON.
 pub fn cloud_event(alert: &Alert) -> Vec<u8> {
@@ -16,8 +18,22 @@ pub fn cloud_event(alert: &Alert) -> Vec<u8> {
         data.insert(name.to_owned(), value);
     };
     put("customer", json!(alert.customer));
-    put("threshold", json!(alert.threshold));
-    put("used_percent", json!(used_percent(alert)));
+    put("kind", json!(alert.kind.name()));
+    put("reason", json!(alert.kind.to_string()));
+    match alert.kind {
+        AlertKind::Used(percent) => put("threshold", json!(percent)),
+        AlertKind::RunOut(days) | AlertKind::Expiring(days) => put("within_days", json!(days)),
+        AlertKind::Overage | AlertKind::Status(_) => {}
+    }
+    if let Some(expiring) = &alert.expiring {
+        put("grant", json!(expiring.grant));
+        put("grant_remaining", json!(expiring.remaining.to_string()));
+        let expires_at = rfc3339::format(expiring.expires_at);
+        put("grant_expires_at", json!(expires_at.to_string()));
+    }
+    put("status", json!(alert.status.name()));
+    let percent = used_percent(alert.used, alert.balance);
+    put("used_percent", json!(percent));
     put("used", json!(alert.used.to_string()));
     put("balance", json!(alert.balance.to_string()));
     put("overage", json!(alert.overage.to_string()));
@@ -44,7 +60,7 @@ pub fn cloud_event(alert: &Alert) -> Vec<u8> {
         "specversion": "1.0",
         "id": alert.id,
         "source": "purser",
-        "type": "purser.alert.used",
+        "type": format!("purser.alert.{}", alert.kind.name()),
         "subject": alert.customer,
         "time": rfc3339::format(alert.at).to_string(),
         "datacontenttype": "application/json",
@@ -55,9 +71,9 @@ pub fn cloud_event(alert: &Alert) -> Vec<u8> {
 
 /// 100 · used ÷ (used + balance), cut to two places, so that it never shows a threshold that was
 /// not reached.
-fn used_percent(alert: &Alert) -> String {
-    let used = i128::from(alert.used.get());
-    let all = (used + i128::from(alert.balance.get())).max(1);
+pub(super) fn used_percent(used: Credits, balance: Credits) -> String {
+    let used = i128::from(used.get());
+    let all = (used + i128::from(balance.get())).max(1);
     let hundredths = used * 10_000 / all;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
@@ -66,8 +82,9 @@ fn used_percent(alert: &Alert) -> String {
 mod tests {
     use super::*;
     use crate::domain::alert::PlanFit;
-    use crate::domain::price::{Overage, Plan};
-    use crate::domain::units::{Credits, Day, Money, Timestamp};
+    use crate::domain::entry::Status;
+    use crate::domain::price::{Alerts, Overage, Plan};
+    use crate::domain::units::{Day, Money, Timestamp};
     use crate::domain::wallet::pace::Pace;
 
     #[test]
@@ -75,7 +92,7 @@ mod tests {
         let alert = Alert {
             id: "0f".to_owned(),
             customer: "acme".to_owned(),
-            threshold: 80,
+            kind: AlertKind::Used(80),
             at: Timestamp::new(0),
             event_id: Some("e1".to_owned()),
             plan: Plan {
@@ -84,11 +101,16 @@ mod tests {
                 fee: Money::ZERO,
                 currency: "USD".to_owned(),
                 pool: Credits::new(1_000_000_000),
-                used_alerts: vec![80],
+                alerts: Alerts {
+                    used: vec![80],
+                    ..Alerts::default()
+                },
                 overage: Overage::Block,
+                rollover: None,
             },
             period: Day::new(0),
             period_end: Day::new(31),
+            status: Status::Ok,
             used: Credits::new(799_999_999),
             balance: Credits::new(200_000_001),
             overage: Credits::ZERO,
@@ -103,6 +125,7 @@ mod tests {
                 name: "Team".to_owned(),
                 cost: Money::new(399_000_000_000),
             }),
+            expiring: None,
         };
         let event: Value = serde_json::from_slice(&cloud_event(&alert)).expect("JSON");
         assert_eq!(event["type"], "purser.alert.used");
@@ -115,6 +138,9 @@ mod tests {
             ("period_end", "1970-02-01"),
             ("fitting_plan_cost", "399.000000000"),
             ("event_id", "e1"),
+            ("kind", "used"),
+            ("reason", "used 80"),
+            ("status", "ok"),
         ] {
             assert_eq!(event["data"][member], value, "{member}");
         }

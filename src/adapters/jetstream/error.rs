@@ -59,6 +59,15 @@ pub enum NatsError {
     #[error("read stream {stream}: the broker sent {what}")]
     Answer { stream: String, what: &'static str },
 
+    #[error("publish a tick on {subject}")]
+    Tick {
+        subject: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    #[error("subscribe to requests on the broker")]
+    Ask(#[source] Box<dyn std::error::Error + Send + Sync>),
+
     #[error(transparent)]
     Refused(#[from] Refusal),
 
