@@ -2,9 +2,12 @@
 -- Parameters: none; a view, so filter it with WHERE.
 -- Units:      credits; amount (the fee of a pool, the price of a purchase) in `currency`, null when
 --             nothing was asked. Times are UTC.
--- One row is: one grant. granted + given_back = remaining + consumed + expired + voided + rolled_out,
---             to the microcredit. `kind` is pool, rollover or granted (by command). A pool that a
---             change of plan made larger is still one row.
+-- One row is: one grant. granted + given_back = remaining + consumed + expired + voided +
+--             rolled_out, to the microcredit. `kind` is pool, rollover or granted (by command). A
+--             pool that a change of plan made larger is still one row: granted and amount are the
+--             sums. What a rollover was granted is what its pool rolled out; it has no amount of
+--             its own (see `deferred`). What a reversal gave back stands in given_back, also where
+--             it came to a grant that was gone: then the same is in expired.
 SELECT customer, grant_id,
        -- By its event first: a producer may call its own source "pool".
        CASE WHEN MAX(CASE WHEN kind = 'grant' AND event_type = 'purser.wallet.granted'
@@ -27,6 +30,7 @@ SELECT customer, grant_id,
        CAST(SUM(amount) FILTER (WHERE kind = 'grant') AS DECIMAL(28, 9)) AS amount,
        MAX(currency) FILTER (WHERE kind = 'grant') AS currency
 FROM ledger
-WHERE grant_id IS NOT NULL AND customer IS NOT NULL
+-- An alert may name a grant, but moves nothing.
+WHERE delta IS NOT NULL AND grant_id IS NOT NULL AND customer IS NOT NULL
 GROUP BY customer, grant_id
 ORDER BY customer, granted_at, grant_id

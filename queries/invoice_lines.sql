@@ -1,18 +1,25 @@
 -- Question:   What is on each customer's invoice for each period?
 -- Parameters: none; a view, so filter it with WHERE.
 -- Units:      quantity in `unit`; credits, pool_used, overage in credits; amount in `currency`.
---             Rounding: each line's exact sum is rounded to the cent once, half away from zero, so
---             that a credit note undoes exactly its charge. The total is the sum of the lines.
--- One row is: one line, numbered from 1 within (customer, period). `fee`: one for each plan billed in
---             the period. `usage`: one for each task, and one for what was reversed of it; of
---             its credits, grants paid pool_used; the amount is for the overage. `grant`: one for
---             each purchase. Status is `final` once the period is closed, else `draft`.
+--             Rounding: each line's exact sum is rounded to the cent once, half away from zero, but
+--             of a task's credit notes in a period the sum is rounded so and each line gets what
+--             its own amount adds to it, so that many notes below a cent are not lost. The total is
+--             the sum of the lines.
+-- One row is: one line, numbered from 1 within (customer, period), the period in which it was
+--             booked. `fee`: one for each plan billed in the period. `change`: one for each change
+--             to a larger plan, whose amount is the difference of the fees and whose quantity is
+--             the difference of the pools. `usage`: one for each task; of its credits, grants paid
+--             pool_used; the amount is for the overage. `reversal`: one for each event of which
+--             usage was reversed, with the period in which that was booked; negative, and where
+--             overage comes back, the credit note. `grant`: one for each purchase. Status is
+--             `final` once the period is closed, else `draft`. What is voided or expires is no
+--             line: nothing is paid back for it.
 WITH clock AS (
     SELECT MAX(received_at) AS now FROM ledger
 ), names AS (
     SELECT DISTINCT version, plan, name FROM plans
 ), fees AS (
-    SELECT l.customer, l.period, 1 AS rank, 'fee' AS kind,
+    SELECT l.customer, l.period, 1 AS rank, 'fee' AS kind, CAST(0 AS BIGINT) AS entry,
            COALESCE(n.name, l.plan) AS description, 'period' AS unit,
            CAST(1 AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
@@ -22,13 +29,22 @@ WITH clock AS (
     FROM ledger AS l
     LEFT JOIN names AS n ON n.version = l.price_version AND n.plan = l.plan
     WHERE l.kind = 'grant' AND l.amount IS NOT NULL
-      AND COALESCE(l.event_type, '') <> 'purser.wallet.granted'
+      AND COALESCE(l.event_type, '') NOT IN ('purser.wallet.granted', 'purser.wallet.plan_changed')
     GROUP BY l.customer, l.period, COALESCE(n.name, l.plan), l.currency
+), changes AS (
+    SELECT l.customer, l.period, 2 AS rank, 'change' AS kind, l.entry,
+           CONCAT('change to ', COALESCE(n.name, l.plan)) AS description, 'credit' AS unit,
+           CAST(l.delta AS DECIMAL(28, 6)) AS quantity,
+           CAST(NULL AS DECIMAL(28, 6)) AS credits,
+           CAST(NULL AS DECIMAL(28, 6)) AS pool_used,
+           CAST(NULL AS DECIMAL(28, 6)) AS overage,
+           CAST(l.amount AS DECIMAL(28, 9)) AS amount, l.currency
+    FROM ledger AS l
+    LEFT JOIN names AS n ON n.version = l.price_version AND n.plan = l.plan
+    WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
 ), used AS (
-    SELECT l.customer, l.period, 2 AS rank, 'usage' AS kind,
-           CASE WHEN l.kind = 'reversal' THEN CONCAT(l.task, ' (reversed)') ELSE l.task END
-               AS description,
-           l.unit,
+    SELECT l.customer, l.period, 3 AS rank, 'usage' AS kind, CAST(0 AS BIGINT) AS entry,
+           l.task AS description, l.unit,
            CAST(COALESCE(SUM(l.quantity), 0) AS DECIMAL(28, 6)) AS quantity,
            CAST(SUM(l.credits) AS DECIMAL(28, 6)) AS credits,
            CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NOT NULL), 0)
@@ -39,10 +55,27 @@ WITH clock AS (
            COALESCE(l.currency, p.currency) AS currency
     FROM ledger AS l
     LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    WHERE l.kind IN ('usage', 'reversal')
-    GROUP BY l.customer, l.period, l.kind, l.task, l.unit, COALESCE(l.currency, p.currency)
+    WHERE l.kind = 'usage'
+    GROUP BY l.customer, l.period, l.task, l.unit, COALESCE(l.currency, p.currency)
+), notes AS (
+    SELECT *, SUM(COALESCE(amount, 0)) OVER (PARTITION BY customer, period, task, unit, currency
+                                             ORDER BY entry) AS noted
+    FROM reversals
+), reversed AS (
+    SELECT r.customer, r.period, 4 AS rank, 'reversal' AS kind, r.entry,
+           CONCAT('reversal of ', COALESCE(r.reversed_id, '?'), ' (', r.task, '), period ',
+                  COALESCE(CAST(r.reversed_period AS VARCHAR), '?')) AS description, r.unit,
+           -r.quantity AS quantity, -r.credits AS credits, -r.to_grants AS pool_used,
+           -r.overage AS overage,
+           -- What this note adds to the rounded sum of the task's notes so far.
+           CAST(CAST(r.noted AS DECIMAL(18, 2))
+                - CAST(r.noted - COALESCE(r.amount, 0) AS DECIMAL(18, 2))
+                AS DECIMAL(28, 9)) AS amount,
+           COALESCE(r.currency, p.currency) AS currency
+    FROM notes AS r
+    LEFT JOIN periods AS p ON p.customer = r.customer AND p.period = r.period
 ), purchases AS (
-    SELECT customer, period, 3 AS rank, 'grant' AS kind,
+    SELECT customer, period, 5 AS rank, 'grant' AS kind, CAST(0 AS BIGINT) AS entry,
            CONCAT('credits ', grant_id) AS description, 'credit' AS unit,
            CAST(delta AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
@@ -52,11 +85,12 @@ WITH clock AS (
     FROM ledger
     WHERE kind = 'grant' AND amount IS NOT NULL AND event_type = 'purser.wallet.granted'
 ), lines AS (
-    SELECT * FROM fees UNION ALL SELECT * FROM used UNION ALL SELECT * FROM purchases
+    SELECT * FROM fees UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM used
+    UNION ALL SELECT * FROM reversed UNION ALL SELECT * FROM purchases
 )
 SELECT l.customer, l.period,
        ROW_NUMBER() OVER (PARTITION BY l.customer, l.period
-                          ORDER BY l.rank, l.description, l.unit, l.currency) AS line,
+                          ORDER BY l.rank, l.entry, l.description, l.unit, l.currency) AS line,
        l.kind, l.description, l.unit, l.quantity, l.credits, l.pool_used, l.overage,
        CAST(COALESCE(l.amount, 0) AS DECIMAL(18, 2)) AS amount, l.currency,
        CASE WHEN p.closes_at <= c.now THEN 'final' ELSE 'draft' END AS status

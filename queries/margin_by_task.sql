@@ -1,18 +1,25 @@
 -- Question:   What does each task earn, and what does it cost us?
 -- Parameters: none; a view, so filter it with WHERE.
--- Units:      quantity in `unit`; credits in credits; revenue in `currency`, cost_usd in US dollars;
---             margin = revenue - cost_usd where the currency is USD, else null.
+-- Units:      quantity in `unit`; credits in credits; revenue in `currency`, cost_usd in US
+--             dollars; margin = revenue - cost_usd where the currency is USD, else null.
 -- One row is: one task under one price version, in one currency. events counts usage events;
 --             reversals lower the sums.
 --
 -- Revenue is an estimate. A credit earns, when it is used, what it was sold for: the amount of the
--- grant that paid divided by the credits granted (for a pool the fee by the pool, for a purchase the
--- price by its credits, for a promotion nothing; a rollover earns as the pool it came from), cut to
--- 12 places; what one grant earns in one task is cut to nine. Overage earns the amount billed. What
--- was sold and never used is not in any task, so revenue adds up to at most what was billed.
+-- grant that paid divided by the credits granted (for a pool the fee by the pool, for a purchase
+-- the price by its credits, for a promotion nothing; a rollover earns as the pool it came from),
+-- cut to 12 places; what one grant earns in one task is cut to nine. A pool that a change of plan
+-- made larger has one price, all its fees by all its credits. Overage earns the amount billed. A
+-- reversal takes back what its event earned and cost, also where its credits then expire. What was
+-- sold and never used is not in any task (it is in `breakage`), so revenue adds up to at most what
+-- was billed.
 WITH quotients AS (
-    SELECT customer, grant_id, currency, COALESCE(amount, 0) / NULLIF(granted, 0) AS quotient
-    FROM grants
+    SELECT g.customer, g.grant_id, COALESCE(p.currency, g.currency) AS currency,
+           CASE WHEN g.kind = 'rollover' THEN COALESCE(p.amount, 0) / NULLIF(p.granted, 0)
+                ELSE COALESCE(g.amount, 0) / NULLIF(g.granted, 0) END AS quotient
+    FROM grants AS g
+    LEFT JOIN grants AS p ON g.kind = 'rollover' AND p.kind = 'pool' AND p.customer = g.customer
+                         AND p.grant_id = CONCAT('pool/', SUBSTR(g.grant_id, 10))
 ), sold AS (
     -- A cast rounds, so what is cut off goes first.
     SELECT customer, grant_id, currency,
@@ -21,8 +28,6 @@ WITH quotients AS (
 ), legs AS (
     -- One row for each payer of a task, so that the price of a credit is applied once to a sum.
     SELECT l.customer, l.task, l.unit, l.price_version, l.grant_id,
-           CASE WHEN l.grant_id LIKE 'rollover/%' THEN CONCAT('pool/', SUBSTR(l.grant_id, 10))
-                ELSE l.grant_id END AS sold_as,
            COALESCE(l.currency, p.currency) AS currency,
            COUNT(*) FILTER (WHERE l.kind = 'usage' AND l.quantity IS NOT NULL) AS events,
            COALESCE(SUM(l.quantity), 0) AS quantity,
@@ -39,7 +44,7 @@ WITH quotients AS (
            g.events, g.quantity, g.credits, g.cost_usd, g.amount,
            COALESCE(CAST(g.credits AS DECIMAL(18, 6)) * s.credit_price, 0) AS exact
     FROM legs AS g
-    LEFT JOIN sold AS s ON s.customer = g.customer AND s.grant_id = g.sold_as
+    LEFT JOIN sold AS s ON s.customer = g.customer AND s.grant_id = g.grant_id
 ), earned AS (
     SELECT task, unit, price_version, currency, events, quantity, credits, cost_usd,
            CAST(amount + CAST(exact - exact % 0.000000001 AS DECIMAL(28, 9)) AS DECIMAL(28, 9))

@@ -1,7 +1,8 @@
 -- Question:   How fast does each wallet use credits?
 -- Parameters: none; a view, so filter it with WHERE.
 -- Units:      credits = net credits used at the days of [from_day, until_day), by used_at, never
---             below zero; credits_per_day = credits / days, cut to the microcredit.
+--             below zero; a reversal counts on the day of its command. credits_per_day = credits
+--             / days, cut to the microcredit.
 -- One row is: one wallet. The days are the last full UTC days, at most seven, before the day of the
 --             ledger's newest received_at, none before the wallet's first period. A wallet opened on
 --             that very day has no full day yet: then that day alone counts as one.

@@ -3,10 +3,14 @@
 -- Units:      pool, used, overage, remaining in credits; pace in credits a day (see `pace`);
 --             used_percent = 100 * used / (used + remaining), cut to two places so that it shows 80
 --             only when the alert at 80 is due, null when both are zero. period_end is exclusive.
--- One row is: one wallet. used = what grants paid for this period and overage = what none covered, both
---             net of reversals; remaining = the balance of all grants in effect after the wallet's
---             last entry, as_of_entry. status: `blocked` when work was done without credits on a plan
---             that does not bill it and no credits have arrived since, `closed`, else `ok`.
+-- One row is: one wallet. plan is the one it has now, pool all that the period's pool was granted
+--             (after a change to a smaller plan more than that plan's). used = what grants paid for
+--             this period and overage = what none covered, both net of reversals, so that they are
+--             below zero where more came back than was used; used_percent is 0 then. remaining =
+--             the balance of all grants in effect after the wallet's last entry, as_of_entry.
+--             status: `blocked` when work was done without credits on a plan that does not bill it
+--             and no credits have arrived since; `closed` from the command on, so that remaining
+--             may be above zero until the grace is over; else `ok`.
 WITH clock AS (
     SELECT CAST(MAX(received_at) AS DATE) AS today FROM ledger
 ), newest AS (
@@ -17,7 +21,8 @@ WITH clock AS (
 ), marks AS (
     SELECT customer,
            MAX(entry) AS as_of_entry,
-           MAX(entry) FILTER (WHERE balance > 0) AS covered_entry,
+           MAX(entry) FILTER (WHERE balance > 0 OR event_type = 'purser.wallet.opened')
+               AS covered_entry,
            MAX(entry) FILTER (WHERE kind = 'usage' AND grant_id IS NULL AND credits > 0
                                 AND amount IS NULL) AS unbilled_entry,
            MAX(entry) FILTER (WHERE kind = 'wallet') AS wallet_entry,
@@ -29,12 +34,16 @@ WITH clock AS (
 ), charged AS (
     SELECT customer, period,
            SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
-           SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage
+           SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage,
+           -- Pools are granted by the clock and by every command but the one for other grants.
+           SUM(delta) FILTER (WHERE kind = 'grant') AS pool
     FROM ledger
     WHERE credits IS NOT NULL
+       OR kind = 'grant' AND COALESCE(event_type, '') <> 'purser.wallet.granted'
     GROUP BY customer, period
 ), standing AS (
-    SELECT p.customer, p.plan, p.period, p.period_end, p.pool,
+    SELECT p.customer, b.plan, p.period, p.period_end,
+           CAST(COALESCE(c.pool, 0) AS DECIMAL(28, 6)) AS pool,
            CAST(COALESCE(c.used, 0) AS DECIMAL(28, 6)) AS used,
            CAST(COALESCE(c.overage, 0) AS DECIMAL(28, 6)) AS overage,
            CAST(b.balance AS DECIMAL(28, 6)) AS remaining,
@@ -50,7 +59,8 @@ WITH clock AS (
     WHERE b.balance IS NOT NULL
 )
 SELECT s.customer, s.plan, s.period, s.period_end, s.pool, s.used, s.overage, s.remaining,
-       CASE WHEN s.used + s.remaining > 0
+       CASE WHEN s.used + s.remaining > 0 AND s.used < 0 THEN CAST(0 AS DECIMAL(18, 2))
+            WHEN s.used + s.remaining > 0
             THEN CAST(0.01 * CAST((10000 * s.used - 10000 * s.used % (s.used + s.remaining))
                                   / (s.used + s.remaining) AS DECIMAL(18, 0))
                       AS DECIMAL(18, 2)) END AS used_percent,

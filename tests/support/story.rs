@@ -29,6 +29,7 @@ pub(crate) async fn replayed() -> TempDir {
         file: repository("fixtures/events/story.ndjson"),
         source: None,
         wall_clock: rfc3339::parse(WALL_CLOCK).expect("a time"),
+        until: None,
     };
     replay(job, |_| {}).await.expect("replayed");
     folder

@@ -1,11 +1,10 @@
 //! The periods of every wallet, worked out from the ledger.
 //!
-//! Owns reading the rows that open wallets and start periods. Leaves where a period ends to
-//! `domain::calendar` and what a plan says to the price book.
+//! Owns reading the rows that open, change and close wallets and start periods. Leaves where a
+//! period ends to `domain::calendar` and what a plan says to the price book.
 //!
 //! Invariant: as the engine reckons them, since both use the same calendar and the same rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -18,14 +17,28 @@ use datafusion::prelude::SessionContext;
 use super::error::SqlError;
 use super::tables::PeriodRow;
 use crate::domain::calendar::{day_of_month, period_end};
-use crate::domain::price::PriceBook;
+use crate::domain::command::{CLOSED, PLAN_CHANGED};
+use crate::domain::price::{Plan, PriceBook};
 use crate::domain::units::{Day, Timestamp};
 
-const OPENINGS_AND_POOLS: &str = "
-    SELECT customer, kind, period, plan, price_version, received_at, entry, data
+const WALLETS_AND_POOLS: &str = "
+    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data
     FROM ledger
     WHERE kind = 'wallet' OR kind = 'grant' AND grant_id = CONCAT('pool/', CAST(period AS VARCHAR))
     ORDER BY customer, entry";
+
+/// A row that opens or changes a wallet, or gives a pool.
+struct Row<'a> {
+    customer: &'a str,
+    is_wallet: bool,
+    event_type: Option<&'a str>,
+    /// First day of the period that it is booked to.
+    start: Day,
+    /// Version and plan.
+    terms: (&'a str, &'a str),
+    received_at: Timestamp,
+    data: Option<&'a str>,
+}
 
 /// One row for each wallet and period in `ledger`. `anchor_day` reads the anchor day from the
 /// `data` of the command that opened a wallet.
@@ -43,47 +56,145 @@ pub async fn read_periods(
         .register_table("ledger", ledger)
         .map_err(SqlError::Open)?;
     let frame = context
-        .sql(OPENINGS_AND_POOLS)
+        .sql(WALLETS_AND_POOLS)
         .await
         .map_err(SqlError::Open)?;
     let batches = frame.collect().await.map_err(SqlError::Open)?;
-    let mut anchors = HashMap::new();
-    let mut periods: Vec<PeriodRow> = Vec::new();
+    let mut reckoned = Reckoned {
+        book,
+        anchor: 1,
+        periods: Vec::new(),
+    };
     for batch in &batches {
         let text = |name| texts(batch, name).map_err(SqlError::Open);
         let (customers, kinds, data) = (text("customer")?, text("kind")?, text("data")?);
         let (plans, versions) = (text("plan")?, text("price_version")?);
+        let types = text("event_type")?;
         let starts = column(batch, "period")?.as_primitive::<Date32Type>();
         let times = column(batch, "received_at")?.as_primitive::<TimestampMicrosecondType>();
         for row in 0..batch.num_rows() {
-            let (customer, start) = (customers.value(row), Day::new(starts.value(row)));
-            if kinds.value(row) == "wallet" {
-                let stated = data
-                    .is_valid(row)
-                    .then(|| anchor_day(data.value(row)))
-                    .flatten();
-                anchors.insert(customer.to_owned(), stated.unwrap_or(day_of_month(start)));
-                continue;
-            }
-            if let Some(before) = periods
-                .last_mut()
-                .filter(|period| period.customer == customer)
-            {
-                // The row that starts a period ends the one before, by the rules then in force.
-                let received_at = Timestamp::new(times.value(row));
-                before.closes_at = closes_at(book, before.period_end, received_at);
-            }
-            let anchor = anchors
-                .get(customer)
-                .copied()
-                .unwrap_or(day_of_month(start));
-            let end = period_end(start, anchor).get();
-            let closes_at = closes_at(book, end, Day::new(end).start());
-            let terms = (versions.value(row), plans.value(row));
-            periods.extend(period(book, terms, customer, (start, end, closes_at)));
+            let row = Row {
+                customer: customers.value(row),
+                is_wallet: kinds.value(row) == "wallet",
+                event_type: types.is_valid(row).then(|| types.value(row)),
+                start: Day::new(starts.value(row)),
+                terms: (versions.value(row), plans.value(row)),
+                received_at: Timestamp::new(times.value(row)),
+                data: data.is_valid(row).then(|| data.value(row)),
+            };
+            reckoned.add(&row, &anchor_day);
         }
     }
+    let mut periods = reckoned.periods;
+    close_the_last(book, &mut periods);
     Ok(periods)
+}
+
+/// The periods so far; those of one customer come one after the other.
+struct Reckoned<'b> {
+    book: &'b PriceBook,
+    /// Of the customer at hand.
+    anchor: u8,
+    periods: Vec<PeriodRow>,
+}
+
+impl Reckoned<'_> {
+    fn add(&mut self, row: &Row<'_>, anchor_day: impl Fn(&str) -> Option<u8>) {
+        match (row.is_wallet, row.event_type) {
+            (true, Some(PLAN_CHANGED)) => self.change_plan(row),
+            (true, Some(CLOSED)) => self.close(row),
+            (true, _) => {
+                let stated = row.data.and_then(anchor_day);
+                self.anchor = stated.unwrap_or(day_of_month(row.start));
+            }
+            (false, _) => self.pool(row),
+        }
+    }
+
+    /// The newest period of the row's customer.
+    fn current(&mut self, row: &Row<'_>) -> Option<&mut PeriodRow> {
+        let newest = self.periods.last_mut();
+        newest.filter(|period| period.customer == row.customer)
+    }
+
+    /// A change from the next period on says what holds until then.
+    fn change_plan(&mut self, row: &Row<'_>) {
+        let terms = terms(self.book, row.terms).cloned();
+        if let Some((current, terms)) = self.current(row).zip(terms) {
+            let (version, plan) = row.terms;
+            current.plan = plan.to_owned();
+            current.price_version = version.to_owned();
+            set_terms(current, &terms);
+        }
+    }
+
+    /// What is still open ends with the grace after the closing.
+    fn close(&mut self, row: &Row<'_>) {
+        let grace = grace(self.book, row.received_at);
+        let ends = row.received_at.plus(grace).get();
+        let own = self.periods.iter_mut().rev();
+        for period in own.take_while(|period| period.customer == row.customer) {
+            period.closes_at = period.closes_at.min(ends);
+        }
+    }
+
+    fn pool(&mut self, row: &Row<'_>) {
+        // The row that starts a period ends the one before, by the rules then in force.
+        let grace_now = grace(self.book, row.received_at);
+        if let Some(before) = self.current(row) {
+            if before.period == row.start.get() {
+                return; // what a larger plan adds to the pool
+            }
+            let end = Day::new(before.period_end).start();
+            before.closes_at = before.closes_at.min(end.plus(grace_now).get());
+        }
+        let Some(terms) = terms(self.book, row.terms) else {
+            return;
+        };
+        let end = period_end(row.start, self.anchor).start();
+        let (version, plan) = row.terms;
+        let mut period = PeriodRow {
+            customer: row.customer.to_owned(),
+            period: row.start.get(),
+            period_end: end.day().get(),
+            closes_at: i64::MAX,
+            plan: plan.to_owned(),
+            price_version: version.to_owned(),
+            pool_microcredits: 0,
+            fee_nanos: 0,
+            currency: String::new(),
+            overage: terms.overage,
+        };
+        set_terms(&mut period, terms);
+        self.periods.push(period);
+    }
+}
+
+/// What a period that goes on is to close at, by the rules in force at its end.
+fn close_the_last(book: &PriceBook, periods: &mut [PeriodRow]) {
+    for period in periods {
+        if period.closes_at == i64::MAX {
+            let end = Day::new(period.period_end).start();
+            period.closes_at = end.plus(grace(book, end)).get();
+        }
+    }
+}
+
+fn grace(book: &PriceBook, at: Timestamp) -> i64 {
+    book.tables()[book.in_force_or_first(at)].rules.grace
+}
+
+fn terms<'b>(book: &'b PriceBook, (version, plan): (&str, &str)) -> Option<&'b Plan> {
+    let tables = book.tables().iter();
+    let mut tables = tables.filter(|table| table.version == version);
+    tables.next().and_then(|table| table.plan(plan))
+}
+
+fn set_terms(period: &mut PeriodRow, plan: &Plan) {
+    period.pool_microcredits = plan.pool.get();
+    period.fee_nanos = plan.fee.get();
+    period.currency.clone_from(&plan.currency);
+    period.overage = plan.overage;
 }
 
 fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, DataFusionError> {
@@ -99,34 +210,4 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, SqlErr
 
 fn missing(name: &str) -> DataFusionError {
     DataFusionError::Internal(format!("no column {name}"))
-}
-
-fn closes_at(book: &PriceBook, end: i32, received_at: Timestamp) -> i64 {
-    let rules = book.tables()[book.in_force_or_first(received_at)].rules;
-    Day::new(end).start().plus(rules.grace).get()
-}
-
-fn period(
-    book: &PriceBook,
-    (version, plan): (&str, &str),
-    customer: &str,
-    (start, period_end, closes_at): (Day, i32, i64),
-) -> Option<PeriodRow> {
-    let table = book
-        .tables()
-        .iter()
-        .find(|table| table.version == version)?;
-    let terms = table.plan(plan)?;
-    Some(PeriodRow {
-        customer: customer.to_owned(),
-        period: start.get(),
-        period_end,
-        closes_at,
-        plan: plan.to_owned(),
-        price_version: version.to_owned(),
-        pool_microcredits: terms.pool.get(),
-        fee_nanos: terms.fee.get(),
-        currency: terms.currency.clone(),
-        overage: terms.overage,
-    })
 }

@@ -14,7 +14,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::domain::decimal::plain_from_scaled;
-use crate::domain::price::{CREDITS_PLACES, Overage, Price, PriceBook, Shape};
+use crate::domain::entry::AlertKind;
+use crate::domain::price::{Alerts, CREDITS_PLACES, Overage, Price, PriceBook, Shape};
 use crate::domain::units::Money;
 
 /// Digits of a decimal, before and after the point together.
@@ -185,7 +186,7 @@ pub fn plan_rows(book: &PriceBook) -> Vec<PlanRow> {
             currency: plan.currency.clone(),
             pool_microcredits: plan.pool.get(),
             overage: plan.overage,
-            alerts: alerts(&plan.used_alerts),
+            alerts: alerts(&plan.alerts),
         })
     });
     rows.collect()
@@ -205,10 +206,13 @@ fn charge(price: &Price) -> String {
     }
 }
 
-fn alerts(thresholds: &[u8]) -> String {
-    thresholds
-        .iter()
-        .map(|percent| format!("used {percent}"))
+fn alerts(alerts: &Alerts) -> String {
+    let used = alerts.used.iter().map(|percent| AlertKind::Used(*percent));
+    let overage = alerts.overage.then_some(AlertKind::Overage);
+    let run_out = alerts.run_out_within.map(AlertKind::RunOut);
+    let expiring = alerts.expiring_within.map(AlertKind::Expiring);
+    let all = used.chain(overage).chain(run_out).chain(expiring);
+    all.map(|kind| kind.to_string())
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -132,7 +132,7 @@ async fn errors_name_what_there_is() {
         (
             "select 1 from ledgr",
             &[][..],
-            "unknown table ledgr; there are alerts, grants,",
+            "unknown table ledgr; there are alerts, breakage,",
         ),
         (
             "select custmer from wallets",

@@ -5,7 +5,8 @@
 //! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
-pub(super) const VIEWS: [(&str, &str); 11] = [
+pub(super) const VIEWS: [(&str, &str); 17] = [
+    ("reversals", include_str!("../../../queries/reversals.sql")),
     ("usage", include_str!("../../../queries/usage.sql")),
     ("overage", include_str!("../../../queries/overage.sql")),
     ("grants", include_str!("../../../queries/grants.sql")),
@@ -29,4 +30,9 @@ pub(super) const VIEWS: [(&str, &str); 11] = [
         "upgrade_signals",
         include_str!("../../../queries/upgrade_signals.sql"),
     ),
+    ("deferred", include_str!("../../../queries/deferred.sql")),
+    ("liability", include_str!("../../../queries/liability.sql")),
+    ("breakage", include_str!("../../../queries/breakage.sql")),
+    ("revenue", include_str!("../../../queries/revenue.sql")),
+    ("statement", include_str!("../../../queries/statement.sql")),
 ];
