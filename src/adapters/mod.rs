@@ -5,5 +5,7 @@ pub mod files;
 pub mod identities;
 pub mod jetstream;
 pub mod ledger;
+pub mod notify_file;
 pub mod price_files;
 pub mod sql;
+pub mod webhook;

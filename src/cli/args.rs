@@ -3,13 +3,21 @@
 //! Owns their names, defaults and help. Every flag can also be set by the environment variable
 //! that the help names.
 
+mod explain;
+mod notify;
+
 use std::path::PathBuf;
 
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
 use crate::adapters::sql::output::Format;
+use crate::domain::rfc3339;
+use crate::domain::units::Timestamp;
 use crate::jobs::data::{DataError, DataFolder};
 use crate::jobs::shard::Attach;
+
+pub(super) use explain::{Explain, ExplainFormat};
+pub(super) use notify::{Notify, NotifyFormat};
 
 /// The credit wallet behind AI products: usage events in, credits, alerts and invoices out.
 ///
@@ -71,23 +79,16 @@ impl Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Shows the whole story on made-up events, without a broker
     Demo(Demo),
-    /// Feeds events from NDJSON files (plain, .gz, .zst) or standard input into the ledger
     Replay(Replay),
-    /// Runs the worker: from a NATS JetStream stream into the ledger
     Run(Run),
-    /// Publishes events and wallet commands from files to NATS
     Publish(Publish),
-    /// Answers SQL over the ledger and its views
+    Notify(Notify),
     Query(Query),
-    /// Prints the invoices of the periods that start in a month
     Invoice(Invoice),
-    /// Prints which customers have outgrown their plan, and which plan fits them
     Signals(Signals),
-    /// Prints a customer's wallet as the ledger has it
     Balance(Balance),
-    /// Merges small files of days that are over, and deletes what nobody needs any more
+    Explain(Explain),
     Maintain(Maintain),
     /// Proves that a data folder is whole and right, row by row
     ///
@@ -123,6 +124,10 @@ pub(super) struct Replay {
     /// The ledger's name for the file [default: file:<its name>]
     #[arg(long, env = "PURSER_SOURCE")]
     pub(super) source: Option<String>,
+    /// Moves time on to this moment after the last line, so that what falls due until then happens:
+    /// periods end, grants expire. For example 2026-11-01T00:00:00Z
+    #[arg(long, env = "PURSER_UNTIL", value_parser = time)]
+    pub(super) until: Option<Timestamp>,
     #[command(flatten)]
     pub(super) shard: ShardFlags,
 }
@@ -135,6 +140,8 @@ pub(super) struct Replay {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) nats: Nats,
+    #[command(flatten)]
+    pub(super) stream: StreamFlag,
     #[command(flatten)]
     pub(super) shard: ShardFlags,
     /// How old the first row of a batch may grow before the batch is committed, in seconds
@@ -160,6 +167,8 @@ pub(super) struct Publish {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) nats: Nats,
+    #[command(flatten)]
+    pub(super) stream: StreamFlag,
     /// Puts this many lines into a message, on batch.0; wallet commands still go by themselves
     #[arg(long, env = "PURSER_BATCH", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) batch: Option<u32>,
@@ -173,12 +182,10 @@ pub(super) struct Nats {
         long = "nats",
         env = "PURSER_NATS",
         default_value = "nats://127.0.0.1:4222",
+        hide_env_values = true,
         value_delimiter = ','
     )]
     pub(super) servers: Vec<String>,
-    /// The stream of usage
-    #[arg(long, env = "PURSER_STREAM", default_value = "USAGE")]
-    pub(super) stream: String,
     /// A credentials file (.creds)
     #[arg(long = "nats-creds", env = "PURSER_NATS_CREDS")]
     pub(super) credentials: Option<PathBuf>,
@@ -199,10 +206,15 @@ pub(super) struct Nats {
 /// Without the addresses, which may hold a password.
 impl std::fmt::Debug for Nats {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Nats")
-            .field("stream", &self.stream)
-            .finish_non_exhaustive()
+        out.debug_struct("Nats").finish_non_exhaustive()
     }
+}
+
+#[derive(Clone, Debug, Flags)]
+pub(super) struct StreamFlag {
+    /// The stream of usage
+    #[arg(long, env = "PURSER_STREAM", default_value = "USAGE")]
+    pub(super) stream: String,
 }
 
 /// What `replay` and `run` take of the shard that they work on.
@@ -240,9 +252,12 @@ impl ShardFlags {
     }
 }
 
-/// Answers one SQL statement over `ledger`, `periods`, `prices`, `plans` and the views `usage`,
-/// `overage`, `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
-/// `margin_by_task`, `upgrade_signals`.
+/// Answers one SQL statement over the ledger and the views on it.
+///
+/// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
+/// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
+/// `margin_by_task`, `upgrade_signals`, `statement`, `liability`, `breakage`, `revenue` and
+/// `deferred`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
 #[derive(Debug, Flags)]
@@ -355,6 +370,11 @@ fn param(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or("write name=value, such as customer=acme")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = rfc3339::parse(text.as_bytes());
+    time.ok_or_else(|| "write a time with its zone, such as 2026-11-01T00:00:00Z".to_owned())
 }
 
 fn month(text: &str) -> Result<String, String> {

@@ -58,9 +58,8 @@ const CHAPTERS: [(&str, &str); 7] = [
     ),
     (
         "Alerts, as they fired:",
-        "SELECT received_at, customer, CONCAT('used ', CAST(threshold AS VARCHAR), ' %') AS alert,
-                event_id, balance
-         FROM alerts ORDER BY received_at, customer, threshold",
+        "SELECT received_at, customer, reason AS alert, event_id, balance
+         FROM alerts ORDER BY entry",
     ),
     (
         "The invoice of ember-studio, whose pool ran out in the first week:",
@@ -100,6 +99,7 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<(), Failure> {
         file: events,
         source: None,
         wall_clock: rfc3339::parse(AFTER_THE_MONTH.as_bytes()).context("the demo's clock")?,
+        until: None,
     };
     let replayed = replay(job, |_| {}).await?;
     println!(

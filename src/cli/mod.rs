@@ -11,11 +11,13 @@ mod args;
 mod balance;
 mod clock;
 mod demo;
+mod explain;
 mod failure;
 mod invoice;
 mod logging;
 mod maintain;
 mod nats;
+mod notify;
 mod prices;
 mod progress;
 mod publish;
@@ -23,6 +25,7 @@ mod query;
 mod replay;
 mod run;
 mod signals;
+mod stop;
 mod verify;
 
 use std::process::ExitCode;
@@ -48,10 +51,12 @@ pub fn run(args: Args) -> ExitCode {
             Command::Replay(args) => replay::run(common, args).await,
             Command::Run(args) => run::run(common, args).await,
             Command::Publish(args) => publish::run(common, args).await,
+            Command::Notify(args) => notify::run(common, args).await,
             Command::Query(args) => query::run(common, args).await,
             Command::Invoice(args) => invoice::run(common, args).await,
             Command::Signals(args) => signals::run(common, args).await,
             Command::Balance(args) => balance::run(common, args).await,
+            Command::Explain(args) => explain::run(common, args).await,
             Command::Maintain(args) => maintain::run(common, args).await,
             Command::Verify => verify::run(common).await,
             Command::Prices(args) => prices::run(common, args).await,

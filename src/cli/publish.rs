@@ -12,7 +12,7 @@ pub(super) async fn run(_common: &Common, args: Publish) -> Result<(), Failure> 
         let name = file.display().to_string();
         let job = publish::Publish {
             access: access(&args.nats, "purser publish"),
-            stream: args.nats.stream.clone(),
+            stream: args.stream.stream.clone(),
             file,
             batch: args.batch.map(|lines| lines as usize),
         };

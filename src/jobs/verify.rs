@@ -15,8 +15,11 @@ use super::data::{DataError, DataFolder};
 use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
 use crate::adapters::identities::{IdentityRuns, Opening, Split, split};
-use crate::adapters::ledger::{Ledger, RecoverError, newest_checkpoint, rows, rows_of_days};
+use crate::adapters::ledger::{
+    Ledger, RecoverError, newest_checkpoint, rows, rows_of_days, rows_of_kind,
+};
 use crate::domain::audit::{Audit, Log, Report};
+use crate::domain::command::Reversed;
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::{DuplicateFilter, OlderFault, Room};
 use crate::domain::engine::Engine;
@@ -190,6 +193,9 @@ async fn look(
     let rows_total = fence.unsigned_abs();
     let mut rows = 0;
     let mut decoder = Decoder::default();
+    for charge in taken_back(ledger, shard, &mut decoder).await {
+        audit.expect_reversal(charge);
+    }
     rows_of_days(ledger, (shard, 0), |partition, row| {
         if rows % STRIDE_ROWS == 0 {
             progress(Progress {
@@ -212,10 +218,36 @@ async fn look(
     Ok(Log { fence, positions })
 }
 
+/// The events whose charges are taken back, as `(customer, source, id)`; where a file can't be
+/// read, those before it, for the audit comes no further.
+async fn taken_back(
+    ledger: &mut Ledger,
+    shard: u32,
+    decoder: &mut Decoder,
+) -> Vec<(String, String, String)> {
+    let mut charges = Vec::new();
+    let read = rows_of_kind(ledger, shard, Kind::Reversal, |row| {
+        let members = read_data(row).and_then(|data| decoder.members(data));
+        let reversed = members.and_then(|members| Reversed::read(&members).ok());
+        if let Some((customer, reversed)) = row.customer.zip(reversed) {
+            let names = [customer, reversed.source, reversed.id];
+            charges.push(names.map(str::to_owned).into());
+        }
+        Ok::<(), RecoverError>(())
+    })
+    .await;
+    if let Err(error) = read {
+        let error: &dyn std::error::Error = &error;
+        tracing::debug!(error, "not all reversals could be read ahead");
+    }
+    charges
+}
+
 /// The `data` of a row that was accepted; others' may be no JSON at all.
 fn read_data<'r>(row: &Entry<'r>) -> Option<&'r str> {
     match (row.kind, row.data) {
-        (Kind::Usage | Kind::Wallet | Kind::Grant, Some(Payload::Data(data))) => Some(data),
+        (Kind::Duplicate | Kind::Conflict | Kind::Rejected, _) => None,
+        (_, Some(Payload::Data(data))) => Some(data),
         _ => None,
     }
 }
