@@ -87,6 +87,7 @@ async fn engine_rows(folder: &Path, wall: &str) -> String {
         file: folder.join("events.ndjson"),
         source: None,
         wall_clock: rfc3339::parse(wall.as_bytes()).expect("a time"),
+        until: None,
     };
     replay(job, |_| {}).await.expect("replayed");
     ledger_csv(

@@ -1,7 +1,8 @@
 """A seeded maker of hard input: one NDJSON file, one to three price tables, and a wall clock.
 
 Owns: what could go wrong, mixed with enough ordinary usage that thresholds, overage, period ends,
-graces and expiries are met often. Leaves to model.py what should become of it.
+graces and expiries are met often, and plan changes, voids, closings, reopenings and reversals with
+usage around them. Leaves to model.py what should become of it.
 Invariant: the same --seed and --events give the same bytes, whatever the folder.
 
 Writes DIR/events.ndjson, DIR/prices/*.toml and DIR/wall.txt: pass its text as --wall, since in half
@@ -10,6 +11,7 @@ of the seeds it stands just before a period's end, so that the last events are a
 import argparse
 import calendar
 import datetime as dt
+import heapq
 import json
 import pathlib
 import random
@@ -72,6 +74,12 @@ class Maker:
             self.wall = show(self.end - 5 * MINUTE - rng.choice([1, SECOND, 90 * SECOND]))
         self.next_id = 0
         self.history = []   # (subject, source, id, type, raw data, time) of what may come again
+        self.opened_at = {}     # customer: (time, anchor day), as far as this maker can tell
+        self.closed_at = {}
+        self.granted = []       # (customer, grant id)
+        self.voided = []
+        self.reversals = []     # (customer, source, id) of what was reversed
+        self.later = []         # a heap of (time, number, line's maker) that a line has called for
         self.make_tables()
 
     # ---- price tables
@@ -88,7 +96,7 @@ class Maker:
             starts.append(rng.choice([day, day, rng.choice(self.hot), day + rng.randrange(DAY)]))
         starts = sorted(set(starts))
         per_period = max(1, self.count / len(self.customers) / (self.span / 30 + 1))
-        plans = ["starter", "team", "Plan \"B\""][:rng.randrange(1, 4)]
+        plans = ["starter", "team", "Plan \"B\""][:rng.choice([1, 2, 2, 3, 3])]
         pools = {p: self.pool(per_period) for p in plans}
         self.graces, self.tables = [24], []
         for n, start in enumerate(starts):
@@ -144,16 +152,31 @@ class Maker:
                 pools[plan] = pool = self.pool(per_period)
             out += ["[[plan]]", f"id = {json.dumps(plan)}", f"name = {json.dumps(plan.upper())}",
                     f'fee = "{rng.choice(["0", "49.00", "99.999999999", "0.5"])}"',
-                    f'currency = "{rng.choice(["USD", "USD", "EUR"])}"', f'credits = "{pool}"']
+                    f'currency = "{"EUR" if rng.random() < 0.12 else "USD"}"', f'credits = "{pool}"']
             if rng.random() < 0.85:
-                used = rng.choice([[50, 80, 100], [100], [1, 2, 99], [80, 50], [], sorted(rng.sample(range(1, 101), 4))])
-                out.append(f"alerts = {{ used = {used} }}")
-            mode = rng.choice(["bill", "bill", "bill", "block", "none"])
+                out.append(self.alerts())
+            if rng.random() < 0.75:
+                most = rng.choice(["0", "0.000001", "0.5", f"{float(pool) * rng.uniform(0.05, 0.6):.6f}",
+                                   f"{float(pool) * rng.uniform(0.05, 0.6):.2f}", pool, pool, "100000", "100000"])
+                out.append(f'rollover = {{ max = "{most}", periods = {rng.choice([1, 1, 1, 2, 3])} }}')
+            mode = rng.choice(["bill", "bill", "bill", "block", "block", "none"])
             if mode == "bill":
                 out.append(f'overage = {{ mode = "bill", price = "{self.amount(0, 0.9, 9)}" }}')
             elif mode == "block":
                 out.append('overage = { mode = "block" }')
         return "\n".join(out) + "\n"
+
+    def alerts(self):
+        rng, keys = self.rng, []
+        if rng.random() < 0.9:
+            used = rng.choice([[50, 80, 100], [100], [1, 2, 99], [80, 50], [], sorted(rng.sample(range(1, 101), 4))])
+            keys.append(f"used = {used}")
+        if rng.random() < 0.6:
+            keys.append(f"run_out_within_days = {rng.choice([1, 3, 7, 14, 31, 365])}")
+        if rng.random() < 0.6:
+            keys.append(f"expiring_within_days = {rng.choice([1, 2, 7, 14, 31, 365])}")
+        rng.shuffle(keys)
+        return "alerts = { " + ", ".join(keys) + " }"
 
     def when(self, conditions):
         spelled = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in conditions.items())
@@ -265,14 +288,19 @@ class Maker:
 
     # ---- what happens at a moment
 
-    def usage_time(self, at):
+    def usage_time(self, at, customer=None):
         rng, roll = self.rng, self.rng.random()
+        if customer in self.closed_at and rng.random() < 0.5:
+            return self.closed_at[customer] + rng.choice([-1, 0, 1, rng.randrange(-2 * DAY, HOUR)])
         past = [h for h in self.hot if h <= at] or [at]
         if roll < 0.5:
             return at
         if roll < 0.65:
             return at - rng.randrange(2 * HOUR)
         if roll < 0.78:
+            if customer and rng.random() < 0.5:     # just before the period that this customer is in
+                start = dt.datetime.fromisoformat(self.period_start(customer, at, 0))
+                return micros(start) - rng.choice([1, rng.randrange(HOUR), rng.randrange(3 * DAY)])
             return past[-1] - rng.randrange(DAY)
         if roll < 0.86:
             return at - rng.randrange(rng.choice([3, 8, 36]) * DAY)
@@ -286,13 +314,15 @@ class Maker:
             return micros(dt.datetime(rng.choice([2031, 2099, 9999]), 1, 1)) + rng.randrange(DAY)
         return None
 
-    def usage(self, at):
+    def usage(self, at, customer=None, time=None):
         rng = self.rng
+        customer = customer or rng.choice(self.customers)
         kind = rng.choice(TYPES + ["llm.chat", "doc.read"]) if rng.random() < 0.97 else rng.choice(["none.such", "Purser.x"])
         raw = None if rng.random() < 0.02 else self.data()
-        parts = (rng.choice(self.customers), rng.choice(["/gw/1", "/gw/2", "urn:é"]), self.fresh_id(), kind, raw,
-                 self.usage_time(at))
+        parts = (customer, rng.choice(["/gw/1", "/gw/2", "urn:é"]), self.fresh_id(), kind, raw,
+                 self.usage_time(at, customer) if time is None else time)
         self.history.append(parts)
+        self.opened_at.setdefault(customer, (at, None))
         return self.event(*parts)
 
     def again(self, at):
@@ -303,7 +333,7 @@ class Maker:
         subject, source, id, kind, raw, time = rng.choice(recent)
         how = rng.choice(["same", "same", "time", "time", "data", "type", "source", "customer"])
         if how == "time":
-            time = self.usage_time(at)
+            time = at if rng.random() < 0.3 else self.usage_time(at)
         elif how == "data":
             raw = rng.choice([None, "{}", "{ }", self.data(), (raw or "{}").replace("{", "{ ", 1)])
         elif how == "type":
@@ -314,27 +344,136 @@ class Maker:
             subject = rng.choice(self.customers)
         return self.event(subject, source, id, kind, raw, time)
 
-    def command(self, at):
+    def command(self, at, early=False):
         rng, roll = self.rng, self.rng.random()
-        if roll < 0.25:
-            kind, members = "purser.wallet.opened", self.opening()
-        elif roll < 0.93:
+        customer, id = rng.choice(self.customers), self.fresh_id()
+        time = at if rng.random() < 0.8 else self.usage_time(at)
+        if roll < (0.25 if early else 0.1):
+            if self.closed_at and rng.random() < 0.6:
+                customer = rng.choice(sorted(self.closed_at))
+            return self.open(at, customer, time, id)
+        if roll < 0.42:
             kind, members = "purser.wallet.granted", self.grant(at)
+            self.granted.append((customer, f"/console/{id}"))
+        elif roll < 0.56:
+            kind, members = "purser.wallet.plan_changed", self.plan_change()
+        elif roll < 0.69:
+            kind = "purser.wallet.voided"
+            customer, members = self.void(at, customer)
+        elif roll < 0.73:
+            return self.close(at, customer, id)
+        elif roll < 0.96:
+            kind = "purser.usage.reversed"
+            customer, members = self.reversal(customer)
         else:
-            kind = rng.choice(["purser.", "purser.wallet.voided", "purser.wallet.closed", "purser.usage.reversed",
-                               "purser.wallet.plan_changed", "purser.wallet.opened ", "purser.wallet.Granted"])
+            kind = rng.choice(["purser.", "purser.wallet.voided ", "purser.wallet.close", "purser.Usage.reversed",
+                               "purser.usage.plan_changed", "purser.wallet.opened ", "purser.wallet.Granted"])
             members = [("plan", '"starter"')]
-        time = at if rng.random() < 0.7 else self.usage_time(at)
-        parts = (rng.choice(self.customers), "/console", self.fresh_id(), kind, self.object(members), time)
+        return self.told(customer, id, kind, members, time)
+
+    def told(self, customer, id, kind, members, time):
+        parts = (customer, "/console", id, kind, self.object(members), time)
         self.history.append(parts)
         return self.event(*parts)
 
-    def opening(self):
+    def open(self, at, customer, time, id):
+        members = self.opening(0.05 if customer in self.closed_at else 0.3)
+        anchor = dict(members).get("anchor_day", "")
+        if customer in self.closed_at or customer not in self.opened_at:
+            self.opened_at[customer] = at, int(anchor) if anchor.isdigit() and 0 < int(anchor) < 32 else None
+            self.closed_at.pop(customer, None)
+        return self.told(customer, id, "purser.wallet.opened", members, time)
+
+    def close(self, at, customer, id):
+        """A closing, and what will come around it: late usage, and mostly an opening anew."""
+        rng, grace = self.rng, self.rng.choice(self.graces) * HOUR
+        self.closed_at[customer] = at
+        for _ in range(rng.randrange(0, 4)):
+            time = at + rng.choice([-1, -1, 0, 1, rng.randrange(-DAY, HOUR), rng.randrange(-20 * DAY, 0)])
+            received = at + rng.choice([0, 1, grace - 1, grace, grace + 1, rng.randrange(grace + 2 * HOUR)])
+            self.then(max(received, time), lambda when, time=time: self.usage(when, customer, time))
+        if rng.random() < 0.3:
+            self.then(at + rng.randrange(grace + HOUR), lambda when: self.told(customer, self.fresh_id(), rng.choice(
+                ["purser.wallet.closed", "purser.wallet.granted"]), self.grant(when), when))
+        if rng.random() < 0.85:
+            again = at + grace + rng.choice([-1, 0, 1, HOUR, rng.randrange(HOUR), rng.randrange(6 * DAY)])
+            for _ in range(rng.choice([1, 1, 2])):
+                self.then(again, lambda when: self.open(when, customer, when, self.fresh_id()))
+                again += rng.randrange(3 * DAY)
+        return self.told(customer, id, "purser.wallet.closed", rng.choice([[], [], [("why", '"moved"')]]), at)
+
+    def then(self, time, line):
+        heapq.heappush(self.later, (time, self.next_id, len(self.later), line))
+
+    def plan_change(self):
+        rng = self.rng
+        members = [("plan", self.string(rng.choice(self.plans))), ("at", rng.choice(['"now"', '"next_period"']))]
+        if rng.random() < 0.12:
+            members = rng.choice([
+                [], members[:1], members[1:], [("plan", '"no such plan"'), members[1]], [("plan", "null"), members[1]],
+                [members[0], ("at", '"later"')], [members[0], ("at", "null")], [members[0], ("at", '""')]])
+        return members
+
+    def period_start(self, customer, at, back):
+        """The day on which the customer's period began, `back` periods ago, as a text."""
+        since, anchor = self.opened_at.get(customer, (self.base, None))
+        day = EPOCH + dt.timedelta(microseconds=since - since % DAY)
+        starts, anchor = [day], anchor or day.day
+        year, month = day.year, day.month
+        while (starts[-1] - EPOCH) // dt.timedelta(microseconds=1) <= at:
+            start = dt.datetime(year, month, min(anchor, calendar.monthrange(year, month)[1]))
+            if start > day:
+                starts.append(start)
+            year, month = year + month // 12, month % 12 + 1
+        return show(micros(starts[max(0, len(starts) - 2 - back)]))[:10]
+
+    def void(self, at, customer):
+        rng, roll = self.rng, self.rng.random()
+        if roll < 0.6 and self.opened_at:
+            customer = rng.choice(sorted(self.opened_at))
+        if roll < 0.3:
+            id = f"pool/{self.period_start(customer, at, rng.choice([0, 0, 1, 1, 2]))}"
+        elif roll < 0.6:
+            id = f"rollover/{self.period_start(customer, at, rng.choice([1, 1, 1, 1, 2, 0]))}"
+        elif roll < 0.88 and self.granted:
+            customer, id = rng.choice(self.granted[-8:] if rng.random() < 0.6 else self.granted)
+        elif roll < 0.94 and self.voided:
+            customer, id = rng.choice(self.voided)
+        else:
+            return customer, rng.choice([
+                [], [("grant", "5")], [("grant", "null")], [("grant", '"no/such"')], [("grant", '"pool/"')],
+                [("grant", '"pool/2025-02-30"')], [("grant", '"/console"')]])
+        self.voided.append((customer, id))
+        return customer, [("grant", self.string(id))]
+
+    def reversal(self, customer):
+        rng, roll = self.rng, self.rng.random()
+        usages = [parts for parts in self.history if not parts[3].startswith("purser.")]
+        if roll < 0.08 and self.reversals:
+            customer, source, id = rng.choice(self.reversals)
+        elif roll < 0.13:       # what is no usage: a command, perhaps a reversal itself
+            told = [parts for parts in self.history if parts[3].startswith("purser.")]
+            customer, source, id = rng.choice(told)[:3] if told else (customer, "/console", "none")
+        elif roll < 0.18 or not usages:
+            source, id = rng.choice([("/gw/1", "e-999999"), ("/none", "e-000009"), ("/gw/2", "e-000010")])
+        else:
+            first, source, id = rng.choice(rng.choice([usages[-10:], usages[-60:], usages[-60:], usages]))[:3]
+            customer = first if rng.random() < 0.97 else customer
+        self.reversals.append((customer, source, id))
+        members = {"source": self.string(source), "id": self.string(id),
+                   "reason": self.string(rng.choice(["wrong model", "refund, \"as agreed\"", "é", "x" * 256]))}
+        if rng.random() < 0.1:
+            members[rng.choice(list(members))] = rng.choice([None, None, "5", "null", '""'])
+        elif rng.random() < 0.03:
+            members["reason"] = json.dumps(rng.choice(["x" * 257, "é" * 129, "é" * 128]))
+        return customer, [(key, raw) for key, raw in members.items() if raw is not None]
+
+    def opening(self, faulty=0.3):
         rng = self.rng
         members = [("plan", self.string(rng.choice(self.plans)))]
         if rng.random() < 0.6:
             members.append(("anchor_day", str(rng.choice(self.anchors))))
-        if rng.random() < 0.3:
+        if rng.random() < faulty:
             members = rng.choice([
                 [], [("plan", '"no such plan"')], [("plan", "5")], members[:1] + [("anchor_day", "0")],
                 members[:1] + [("anchor_day", "32")], members[:1] + [("anchor_day", '"5"')],
@@ -469,19 +608,21 @@ class Maker:
         if rng.random() < 0.3:
             yield self.event(self.customers[0], "/gw/1", self.fresh_id(), "ping", "{}", None).encode()
         for customer in self.customers[:len(self.customers) // 3]:
-            yield self.event(customer, "/console", self.fresh_id(), "purser.wallet.opened",
-                             self.object(self.opening()), self.base).encode()
+            yield self.open(self.base, customer, self.base, self.fresh_id()).encode()
         opening = int(self.count * 0.1)
         for n, at in enumerate(self.moments(self.count)):
+            while self.later and self.later[0][0] <= at:
+                when, _, _, line = heapq.heappop(self.later)
+                yield line(when).encode()
             roll = rng.random()
-            if roll < 0.1:
+            if roll < 0.09:
                 yield self.broken(at)
-            elif roll < 0.102:
+            elif roll < 0.092:
                 yield self.giant(at)
-            elif roll < 0.2:
+            elif roll < 0.18:
                 yield self.again(at).encode()
-            elif roll < (0.4 if n < opening else 0.28):
-                yield self.command(at).encode()
+            elif roll < (0.42 if n < opening else 0.34):
+                yield self.command(at, n < opening).encode()
             else:
                 yield self.usage(at).encode()
 

@@ -1,8 +1,8 @@
 """A second, independent reading of DESIGN.md sections 3, 4, 5 and the row columns of section 6.
 
 Owns: NDJSON bytes and price tables in, ledger rows as CSV out. Plain and slow on purpose; standard
-library only. Leaves to others: commits, recovery, signals, voids, closings, reversals, plan changes,
-tiers, rollover, and every alert but `used`.
+library only. Leaves to others: commits, recovery, brokers, ticks, sending alerts, signals, and prices
+in `tiers`, which stop at load.
 Invariant: no float, no clock but `--wall`; amounts are integers (microcredits, nano-units), times
 integers (microseconds since 1970-01-01 UTC).
 
@@ -36,13 +36,16 @@ R15 While there is no now, `received_at` 1970-01-01 is also what rules are looke
 R16 `prices` rows have idx 0 and are the first legs of the event whose time moved now, so they stand
     after the timers' rows (idx -1) of the same line; several by `effective_from`. Such a row holds
     received_at and price_version alone.
-R17 The cap counts timers, with or without rows. At the cap the 4,096 lowest in order have fired; then
-    the event's own wallet fires what it still has due, beyond the cap. There are no midnights here.
-R18 Timers of one due time and customer: period end, close, grant start, grant expiry; then by grant id.
+R17 The cap counts timers that wrote a row: whether one without a row has fired, no ledger tells.
+    At the cap the 4,096 lowest in order have fired; then the event's own wallet fires what it still has
+    due, beyond the cap. A timer whose grant was voided, or whose wallet closed, stands no more.
+R18 Timers of one due time and customer: period end, period close, wallet close, grant start, grant
+    expiry, midnight; then by grant id.
 R19 A timer is decided as of its due time: balance and `used` take the grants alive then, by
     `[effective_at, expires_at)` and not by whether their own timer of the same instant has fired.
-R20 A grant start writes no row; it shows in the balance of the next row. The end of a period writes
-    the new pool's `grant`, nothing for the old pool; the close writes `expire` if something remains.
+R20 A grant start writes no row but `status ok` (R71), and is looked at for nothing else; it shows in the balance of the next row. The end
+    of a period writes the new pool's `grant` and then the rollover (R50); the close writes `expire` if
+    something remains.
     An expiry of a grant with nothing left writes no row. Without a row no alert is looked at.
 R21 The close is due at end + grace, with the grace of the table in force at the `received_at` of the
     row that ended the period. At end + grace exactly it is closed.
@@ -55,8 +58,9 @@ R23 Duplicates, conflicts and rejections carry no balance, period, plan, price o
 
 Commands
 R24 A wallet opens at `received_at`, whatever the command's `time`.
-R25 A plan that the table of the first period's start does not have is `bad_command`, before
-    `already_open`. A `default_plan` that it does not have: `unknown_wallet`.
+R25 A plan that the table in force at `received_at` does not have is `bad_command`, before
+    `already_open`. Where the period's own table does not have it yet, the first later one that does
+    gives the terms (R53).
 R26 `anchor_day`: a JSON number of whole value 1 to 31 (15.0 and 1.5e1 pass).
 R27 `credits`, `price`: a JSON number, or a string of a plain decimal; more than 6 (9) places are
     `bad_command`, never rounded (a number's trailing zeros don't count). credits: above 0, below 10^12.
@@ -70,37 +74,93 @@ R31 Two commands can make one grant id (a/b + c, a + b/c): both are kept as gran
 
 Pricing
 R32 No `when` is no condition. A `[[cost]]` knows `components` only. A key that is not supported here
-    (tiers, rollover, run_out_within_days, ...) stops at load. Thresholds are whole, 1 to 100.
+    (tiers, ...) stops at load. Thresholds are whole, 1 to 100; days and periods whole, above 0.
 R33 cost_usd of 10^9 or more, or an overage amount of 10^9 or more, is `overflow`: no column holds it.
 
 Wallets
 R34 "Before the opening" is before the first period's start, 00:00 of the opening day; earlier usage on
     that day is in the period and not late.
 R35 Usage from before the opening goes to the first period as long as that is open, then to the current.
-R36 For the order of paying, a pool expires at its period's end, and ranks after promotional and
-    before purchased.
-R37 An exhausted grant still could pay, so a charge of zero may name it. A pool always could.
+R36 For the order of paying, a pool expires at its period's end; of equals promotional, rollover, pool,
+    purchased.
+R37 An exhausted grant still could pay, so a charge of zero may name it. A pool always could, voided too.
 R38 A non-pool grant must have started at now as well as at used_at (usage a few minutes ahead).
 R39 An overage row has no delta. It is priced by the terms of the period it is booked to.
 R40 Alerts are looked at once, after all rows of an event (or of a timer), lowest threshold first.
 R41 `consumed` is of the current period: late usage of an ended one lowers remaining if another
     grant pays, and raises nothing. 0 / 0 counts as false, so it re-arms.
-R42 A wallet's thresholds are those of the current period's terms; the alert is booked to it.
+R42 A wallet's thresholds are those of the current period's terms; the alert is booked to it (`overage`:
+    R69).
 
 Columns
 R43 A timer's row has no used_at, event_source, event_id, event_type, late. `late` is on usage alone.
 R44 `empty` and `malformed` rows know only received_at, reason, data. `bad_customer` knows the event but
     no customer. From there on all of the event's own columns are filled.
 R45 task, unit, late, plan, price and data are on every usage row of a split; quantity and cost on the
-    first (cost 0 included). data is also on `wallet` and `grant` rows of the command itself,
-    not on pool grants, alerts, or the wallet opened by a usage.
-R46 plan is on every row of a wallet. price_version: usage the pricing table; wallet, pool grant and
-    alert the table that gave the terms; purchased or promotional grants and expiries none.
+    first (cost 0 included). data is also on `wallet`, `grant`, `void` and `reversal` rows of the
+    command itself, not on pool grants, alerts, or the wallet opened by a usage.
+R46 plan is on every row of a wallet: that of the terms of the period which the row is booked to, as they
+    are then. price_version: usage the pricing table (its reversal the same); wallet, pool grant and
+    alert the table that gave the terms; other grants, expiries, voids and rollovers none.
 R47 Every row of a wallet has a balance (wallet rows and alerts too). An expired pool's row is booked
     to its own period, a grant's to the current one.
 R48 `...[N bytes]`: N is the whole body's length. Text is cut at the last character that fits 64 KiB,
     base64 is made of the first 64 KiB; UTF-8 is judged on the whole body.
 R49 No price tables at all: the program refuses to start.
+
+Rollover, plan changes
+R50 At a period's end: `grant` of the new pool; `rollover` out of the old, booked to the old period;
+    `rollover` in, booked to the new one; then alerts. Nothing to move: no rollover rows. The ended
+    period's last terms say how much and for how long (to the end of the n-th following period).
+R51 Late usage of an ended open period finds its rollover grant only while that is alive.
+R52 `plan_changed`: `bad_command` when `at` or `plan` is wrong or the table in force at `received_at` lacks
+    the plan; `unknown_wallet`; `bad_command` when `now` would change the currency. The same plan passes.
+R53 `now` takes the terms in force at the period's start, or else of the first later table that has the
+    plan; it drops a change that waits. All terms change, rollover and mode too; R30 does not look at it.
+R54 `now` writes `wallet`, and one `grant` of the pool when the pool or the fee is above the most so far
+    (delta or amount may be 0). A void does not lower what was given.
+R55 `next_period` writes `wallet` with the current plan and version, and nothing more at the period's end.
+
+Closing, voids
+R56 From its closing on a wallet has no period ends, no midnights and no commands: `opened` is
+    `already_open` until the close, all else `unknown_wallet`. Its current pool lives on to the close.
+    Closes of ended periods and expiries of grants go on.
+R57 The close voids ended pools (oldest first), the current pool, then all other grants, those not yet
+    effective too, in order of paying. From the closing on no alert is looked at but `status`.
+R58 After the close `opened` makes a new wallet: old grants and periods are over, also where a period
+    begins on the same day and so names its pool alike. Status goes from closed to ok, with its alert.
+R59 `voided`: `grant` is a string and not empty, else `bad_command`. Of two grants of one id (R31) the pool,
+    then the oldest with something left.
+R60 A voided grant is gone: it pays no more, and R37 does not name it. A pool is named still, with nothing
+    in it; one that a plan change fills again is no longer gone.
+
+Reversals
+R61 All three members are strings and not empty, `reason` at most 256 bytes, else `bad_command`; then
+    `unknown_wallet`, `duplicate`, `unknown_event`. A `duplicate` of this kind occupies no identity.
+R62 Charged events are known for ever. One charged anew after the window (R22) is the one that is meant;
+    of one (customer, source, id) there is one reversal for ever.
+R63 used_at and the event columns are the command's, on the `expire` row too. late is null.
+R64 Credits to a grant that is gone are in no balance, not even on the `reversal` row. Credits of 0 to it
+    are not expired.
+R65 What grants get back lowers the current period's `consumed`, whichever period was charged. Below 0
+    it counts as 0 for used %.
+
+Alerts
+R66 In order: used, overage, run_out, expiring, status. Fired ones are kept by kind and number, those that
+    the plan does not have too: `used` are looked at after the rows of an event or timer, `run_out`
+    after each row, and forgotten when false.
+R67 Pace: all credits charged, overage too and less reversals, by the UTC day of used_at (the command's
+    for a reversal), on the last 7 or fewer days before this one, from the opening day on, divided by
+    their number.
+R68 `run_out`: 0 < balance, balance / pace <= N days, and now + balance / pace before the period's end
+    (not at it). It fires at midnights only; it is forgotten only where R66 looks.
+R69 `overage` belongs to the period that the overage is booked to and needs `alerts` (`{}` will do) in its
+    terms. It is about the first overage: one under a plan without `alerts` uses it up, and a reversal
+    does not bring it back.
+R70 `expiring` is told once a grant, whatever plan comes; a rollover is told of, a pool never; delta null.
+R71 `blocked` when the event's own unbilled overage leaves the balance at 0. Else ok when the balance is
+    above 0; a plan that bills does not unblock. Only a grant start that does so writes it. A closing wallet is closed and nothing else.
+R72 The first midnight is the first after the opening, never at it.
 """
 import argparse
 import base64
@@ -119,8 +179,9 @@ COLUMNS = ("entry,seq,idx,leg,kind,customer,period,used_at,received_at,event_sou
 SECOND = 10**6
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
 LINE_MAX, BODY_MAX, DEPTH_MAX, TIMERS_MAX = 8 << 20, 64 << 10, 100, 4096
-END, CLOSE, START, EXPIRE = range(4)
-RANK = {"promotional": 0, "pool": 1, "purchased": 2}
+PACE_DAYS = 7
+END, CLOSE, SHUT, START, EXPIRE, MIDNIGHT = range(6)
+RANK = {"promotional": 0, "rollover": 1, "pool": 2, "purchased": 3}
 NEVER = float("inf")     # only ever compared with, never computed with
 
 
@@ -485,14 +546,22 @@ class Cost:
 
 class Plan:
     def __init__(self, t):
-        only(t, "plan", ("id", "name", "fee", "currency", "credits"), ("alerts", "overage"))
+        only(t, "plan", ("id", "name", "fee", "currency", "credits"), ("alerts", "overage", "rollover"))
         self.id, self.currency = t["id"], t["currency"]
         self.fee, self.pool = plain(t["fee"], 9), plain(t["credits"], 6)
+        self.warns = "alerts" in t
         alerts = t.get("alerts", {})
-        only(alerts, "alerts", (), ("used",))
+        only(alerts, "alerts", (), ("used", "run_out_within_days", "expiring_within_days"))
         self.used = sorted(set(alerts.get("used", [])))
         if not all(type(n) is int and 1 <= n <= 100 for n in self.used):
             raise Fault("thresholds are whole numbers, 1 to 100")
+        self.run_out = days(alerts.get("run_out_within_days"))
+        self.expiring = days(alerts.get("expiring_within_days"))
+        self.rollover_max, self.rollover_periods = 0, 0
+        if "rollover" in t:
+            only(t["rollover"], "rollover", ("max", "periods"))
+            self.rollover_max = plain(t["rollover"]["max"], 6)
+            self.rollover_periods = days(t["rollover"]["periods"])
         overage = t.get("overage", {"mode": "block"})
         if overage.get("mode") == "bill":
             only(overage, "overage", ("mode", "price"))
@@ -502,6 +571,13 @@ class Plan:
             if overage["mode"] != "block":
                 raise Fault(f"overage mode {overage['mode']}")
             self.overage = None
+
+
+def days(value):
+    """A count from a table: a whole number above 0, or None where it is absent."""
+    if value is not None and (type(value) is not int or value < 1):
+        raise Fault("days and periods are whole numbers above 0")
+    return value
 
 
 def could_match_both(a, b):
@@ -599,6 +675,16 @@ class Tables:
     def at_or_first(self, when):
         return self.at(when) or self.all[0]
 
+    def terms(self, plan_id, when):
+        """(version, plan) of the table in force, or else of the first later one that has the plan."""
+        table = self.at_or_first(when)
+        while plan_id not in table.plans:
+            later = self.all[self.all.index(table) + 1:]
+            if not later:
+                return None, None
+            table = later[0]
+        return table.version, table.plans[plan_id]
+
 
 # ---------------------------------------------------------------- wallets
 
@@ -606,6 +692,7 @@ class Grant:
     def __init__(self, id, basis, priority, effective, expires, credits):
         self.id, self.basis, self.priority = id, basis, priority
         self.effective, self.expires, self.remaining = effective, expires, credits
+        self.gone, self.warned = False, False
 
     def alive(self, at):
         return self.effective <= at and (self.expires is None or at < self.expires)
@@ -619,22 +706,46 @@ class Period:
     """[start, end) in days since 1970, its terms and its pool."""
     def __init__(self, tables, plan_id, start, anchor):
         self.start, self.end = start, next_anchor(start, anchor)
-        table = tables.at_or_first(start * DAY)
-        self.version, self.plan = table.version, table.plans.get(plan_id)
-        self.consumed = 0
+        self.version, self.plan = tables.terms(plan_id, start * DAY)
+        self.consumed, self.overdrawn, self.rollover = 0, False, None
         if self.plan:
+            self.given, self.billed = self.plan.pool, self.plan.fee
             self.pool = Grant("pool/" + show_date(start), "pool", 100, start * DAY, self.end * DAY,
                               self.plan.pool)
 
 
 class Wallet:
-    def __init__(self, customer, plan_id, anchor, period):
-        self.customer, self.plan_id, self.anchor = customer, plan_id, anchor
+    def __init__(self, customer, anchor, period, opened):
+        self.customer, self.anchor, self.opened = customer, anchor, opened
         self.first, self.current, self.ended = period, period, []
+        self.next_plan = None           # a plan change that waits for the period's end
         self.grants, self.fired = [], set()
+        self.status, self.closing, self.shut = "ok", None, False
+        self.charged = {}               # by day of use, for the pace
 
     def balance(self, at):
         return self.current.pool.remaining + sum(g.remaining for g in self.grants if g.alive(at))
+
+    def pools(self):
+        """(pool, its period), the oldest first."""
+        return [(period.pool, period) for period in [*self.ended, self.current]]
+
+    def used_true(self, threshold, at):
+        used = max(0, self.current.consumed)
+        whole = used + self.balance(at)
+        return whole > 0 and 100 * used >= threshold * whole
+
+    def run_out_true(self, within, at):
+        today = at // DAY
+        span = min(PACE_DAYS, today - self.opened // DAY)
+        spent = sum(self.charged.get(today - n, 0) for n in range(1, span + 1))
+        need = self.balance(at) * span      # the wallet is empty after need / spent days
+        return (spent > 0 and 0 < need <= within * spent
+                and need * DAY < (self.current.end * DAY - at) * spent)
+
+    def holds(self, alert, at):
+        kind, number = alert
+        return self.used_true(number, at) if kind == "used" else self.run_out_true(number, at)
 
     def book(self, used_at):
         """The period that usage of `used_at` belongs to, and whether it is late."""
@@ -652,7 +763,9 @@ class Wallet:
         others = [g for g in self.grants if g.effective <= used_at and g.alive(now)]
         if period is self.current:
             return sorted([period.pool, *others], key=Grant.order)
-        return [period.pool, *sorted(others, key=Grant.order)]
+        left = [g for g in self.grants if g.alive(now) and g is period.rollover]
+        others = [g for g in others if g not in left]
+        return [period.pool, *left, *sorted(others, key=Grant.order)]
 
 
 class Reject(Exception):
@@ -663,7 +776,8 @@ class Engine:
     def __init__(self, tables, wall, sink):
         self.tables, self.wall, self.sink = tables, wall, sink
         self.now, self.entry, self.seq = None, 0, 0
-        self.wallets, self.identities, self.prices_seen = {}, {}, 0
+        self.wallets, self.identities, self.charges, self.prices_seen = {}, {}, {}, 0
+        self.reversed = set()
         self.timers, self.timer_no = [], 0
 
     # ---- one line
@@ -709,8 +823,11 @@ class Engine:
         self.sink(columns)
 
     def wallet_row(self, kind, wallet, idx, event, at, period=None, **columns):
-        self.row(kind, idx, event, customer=wallet.customer, period=(period or wallet.current).start,
-                 balance=wallet.balance(at), plan=wallet.plan_id, **columns)
+        period = period or wallet.current
+        self.row(kind, idx, event, customer=wallet.customer, period=period.start,
+                 balance=wallet.balance(at), plan=period.plan.id, **columns)
+        if kind != "alert" and wallet.closing is None:
+            wallet.fired = {alert for alert in wallet.fired if alert[0] != "run_out" or wallet.holds(alert, at)}
 
     def new_prices(self):
         while (self.now is not None and self.prices_seen < len(self.tables.all)
@@ -720,64 +837,149 @@ class Engine:
 
     # ---- timers
 
-    def timer(self, due, customer, kind, id, what):
-        self.timer_no += 1      # keeps the heap from comparing grants
-        heapq.heappush(self.timers, (due, customer, kind, id, self.timer_no, what))
+    def timer(self, due, wallet, kind, id="", what=None):
+        self.timer_no += 1      # keeps the heap from comparing wallets
+        heapq.heappush(self.timers, (due, wallet.customer, kind, id, self.timer_no, wallet, what))
 
     def fire(self, customer):
         if self.now is None:
             return
-        for _ in range(TIMERS_MAX):
+        counted = 0
+        while counted < TIMERS_MAX:
             if not self.timers or self.timers[0][0] > self.now:
                 return
-            self.fire_one(heapq.heappop(self.timers))
+            counted += self.fire_one(heapq.heappop(self.timers))
         while own := [t for t in self.timers if t[1] == customer and t[0] <= self.now]:
             self.timers.remove(min(own))
             heapq.heapify(self.timers)
             self.fire_one(min(own))
 
     def fire_one(self, timer):
-        due, customer, kind, _, _, what = timer
-        wallet = self.wallets[customer]
+        """Whether the timer counts for the cap."""
+        due, _, kind, _, _, wallet, what = timer
+        if not self.stands(kind, wallet, what):
+            return False
+        before = self.entry
         if kind == END:
-            ended = wallet.current
-            wallet.ended.append(ended)
-            wallet.current = Period(self.tables, wallet.plan_id, ended.end, wallet.anchor)
-            grace = self.tables.at_or_first(self.received_at).grace
-            self.timer(ended.end * DAY + grace, customer, CLOSE, "", ended)
-            self.begin_period(wallet, -1, None, due)
+            self.end_period(wallet, due)
         elif kind == CLOSE:
             wallet.ended.remove(what)
             self.expire(wallet, what.pool, what, due)
+        elif kind == SHUT:
+            self.shut(wallet, due)
+        elif kind == START:
+            if wallet.status == "blocked" and wallet.balance(due) > 0:
+                wallet.status = "ok"
+                self.alert(wallet, -1, None, due, "status ok")
         elif kind == EXPIRE:
             wallet.grants.remove(what)
             self.expire(wallet, what, wallet.current, due)
+        else:
+            self.midnight(wallet, due)
+        return self.entry > before
+
+    def stands(self, kind, wallet, what):
+        if kind in (END, MIDNIGHT):
+            return wallet.closing is None
+        if kind == CLOSE:
+            return what in wallet.ended
+        return not wallet.shut if kind == SHUT else what in wallet.grants
+
+    def end_period(self, wallet, due):
+        ended = wallet.current
+        wallet.ended.append(ended)
+        plan_id, wallet.next_plan = wallet.next_plan or ended.plan.id, None
+        wallet.current = Period(self.tables, plan_id, ended.end, wallet.anchor)
+        grace = self.tables.at_or_first(self.received_at).grace
+        self.timer(ended.end * DAY + grace, wallet, CLOSE, what=ended)
+        self.begin_period(wallet, -1, None, due)
+        moved = min(ended.plan.rollover_max, ended.pool.remaining)
+        if moved:
+            self.roll_over(wallet, ended, moved, due)
+        self.alerts(wallet, -1, None, due)
+
+    def roll_over(self, wallet, ended, moved, due):
+        last = ended.end
+        for _ in range(ended.plan.rollover_periods):
+            last = next_anchor(last, wallet.anchor)
+        grant = Grant("rollover/" + show_date(ended.start), "rollover", 90, due, last * DAY, moved)
+        ended.pool.remaining -= moved
+        self.wallet_row("rollover", wallet, -1, None, due, ended, grant_id=ended.pool.id, delta=-moved)
+        ended.rollover = grant
+        wallet.grants.append(grant)
+        self.timer(grant.expires, wallet, EXPIRE, grant.id, grant)
+        self.wallet_row("rollover", wallet, -1, None, due, grant_id=grant.id, delta=moved)
 
     def begin_period(self, wallet, idx, event, at):
         period = wallet.current
-        self.timer(period.end * DAY, wallet.customer, END, "", None)
+        self.timer(period.end * DAY, wallet, END)
         self.wallet_row("grant", wallet, idx, event, at, grant_id=period.pool.id, delta=period.plan.pool,
                         amount=period.plan.fee, currency=period.plan.currency,
                         price_version=period.version)
-        if event is None:
-            self.alerts(wallet, idx, event, at)
 
     def expire(self, wallet, grant, period, at):
-        rest, grant.remaining = grant.remaining, 0
+        rest, grant.remaining, grant.gone = grant.remaining, 0, True
         if rest:
             self.wallet_row("expire", wallet, -1, None, at, period, grant_id=grant.id, delta=-rest)
             self.alerts(wallet, -1, None, at)
 
-    def alerts(self, wallet, idx, event, at):
-        used = wallet.current.consumed
-        whole = used + wallet.balance(at)
-        for threshold in wallet.current.plan.used:
-            if not (whole > 0 and 100 * used >= threshold * whole):
-                wallet.fired.discard(threshold)
-            elif threshold not in wallet.fired:
-                wallet.fired.add(threshold)
-                self.wallet_row("alert", wallet, idx, event, at, reason=f"used {threshold}",
-                                price_version=wallet.current.version)
+    def shut(self, wallet, at):
+        rest = wallet.pools() + [(grant, None) for grant in sorted(wallet.grants, key=Grant.order)]
+        before = self.entry
+        for grant, period in rest:
+            self.void(wallet, grant, period, -1, None, at)
+        wallet.shut, wallet.ended, wallet.grants = True, [], []
+        if self.entry > before:
+            self.alerts(wallet, -1, None, at)
+
+    def void(self, wallet, grant, period, idx, event, at):
+        rest, grant.remaining, grant.gone = grant.remaining, 0, True
+        if rest:
+            self.wallet_row("void", wallet, idx, event, at, period, grant_id=grant.id, delta=-rest,
+                            data=event.raw if event else None)
+
+    def midnight(self, wallet, due):
+        self.timer(due + DAY, wallet, MIDNIGHT)
+        plan = wallet.current.plan
+        if plan.run_out and ("run_out", plan.run_out) not in wallet.fired and wallet.run_out_true(plan.run_out, due):
+            wallet.fired.add(("run_out", plan.run_out))
+            self.alert(wallet, -1, None, due, f"run_out {plan.run_out}")
+        for grant in sorted(wallet.grants, key=Grant.order):
+            if (plan.expiring and grant.remaining and not grant.warned and grant.alive(due)
+                    and grant.expires is not None and grant.expires <= due + plan.expiring * DAY):
+                grant.warned = True
+                self.alert(wallet, -1, None, due, f"expiring {plan.expiring}", grant_id=grant.id)
+
+    # ---- alerts
+
+    def alert(self, wallet, idx, event, at, reason, period=None, grant_id=None):
+        period = period or wallet.current
+        self.wallet_row("alert", wallet, idx, event, at, period, reason=reason, grant_id=grant_id,
+                        price_version=period.version)
+
+    def rearm(self, wallet, at):
+        wallet.fired = {alert for alert in wallet.fired if alert[0] == "run_out" or wallet.holds(alert, at)}
+
+    def alerts(self, wallet, idx, event, at, overdrawn=None, unbilled=False):
+        """What the rows just written turned true. `overdrawn` is the period of a first overage."""
+        if wallet.closing is None:
+            self.rearm(wallet, at)
+        for threshold in wallet.current.plan.used if wallet.closing is None else ():
+            if ("used", threshold) not in wallet.fired and wallet.used_true(threshold, at):
+                wallet.fired.add(("used", threshold))
+                self.alert(wallet, idx, event, at, f"used {threshold}")
+        if overdrawn and overdrawn.plan.warns and wallet.closing is None:
+            self.alert(wallet, idx, event, at, "overage", overdrawn)
+        status, empty = wallet.status, wallet.balance(at) == 0
+        if wallet.closing is not None:
+            status = "closed"
+        elif unbilled and empty:
+            status = "blocked"
+        elif status == "closed" or not empty:
+            status = "ok"
+        if status != wallet.status:
+            wallet.status = status
+            self.alert(wallet, idx, event, at, f"status {status}")
 
     # ---- events
 
@@ -793,14 +995,13 @@ class Engine:
         if known and (known[1] is None or self.received_at <= known[1] + rules.window):
             self.row("duplicate" if known[0] == payload else "conflict", 0, event, customer=event.subject)
             return
-        if event.type == "purser.wallet.opened":
-            self.opened(event)
-        elif event.type == "purser.wallet.granted":
-            self.granted(event)
-        elif command:
-            raise Reject("unknown_command")
-        else:
+        if not command:
             self.usage(event, rules)
+        elif event.type not in self.COMMANDS:
+            raise Reject("unknown_command")
+        elif not self.COMMANDS[event.type](self, event):
+            self.row("duplicate", 0, event, customer=event.subject)
+            return
         self.identities[identity] = payload, None if command else self.received_at
 
     def new_wallet(self, customer, plan_id, anchor):
@@ -808,7 +1009,13 @@ class Engine:
         today = self.received_at // DAY
         anchor = anchor or date_of(today)[2]
         period = Period(self.tables, plan_id, today, anchor)
-        return Wallet(customer, plan_id, anchor, period) if period.plan else None
+        return Wallet(customer, anchor, period, self.received_at) if period.plan else None
+
+    def open_wallet(self, customer):
+        wallet = self.wallets.get(customer)
+        if wallet is None or wallet.closing is not None:
+            raise Reject("unknown_wallet")
+        return wallet
 
     def open(self, wallet, event, data):
         self.wallets[wallet.customer] = wallet
@@ -818,18 +1025,114 @@ class Engine:
                         price_version=wallet.current.version, data=data)
         pool.remaining = full
         self.begin_period(wallet, 0, event, self.received_at)
+        self.timer((self.received_at // DAY + 1) * DAY, wallet, MIDNIGHT)
+
+    # ---- commands: True when accepted, False when a duplicate
 
     def opened(self, event):
         plan, anchor = event.data.get("plan"), None
         if "anchor_day" in event.data:
             anchor = whole_number(event.data["anchor_day"], 1, 31)
-        wallet = self.new_wallet(event.subject, plan, anchor) if isinstance(plan, str) else None
-        if wallet is None:
+        known = self.tables.at_or_first(self.received_at).plans
+        if not isinstance(plan, str) or plan not in known:
             raise Reject("bad_command")
-        if event.subject in self.wallets:
+        wallet = self.new_wallet(event.subject, plan, anchor)
+        former = self.wallets.get(event.subject)
+        if former and not former.shut:
             raise Reject("already_open")
+        if former:
+            wallet.status = "closed"
         self.open(wallet, event, event.raw)
         self.alerts(wallet, 0, event, self.received_at)
+        return True
+
+    def plan_changed(self, event):
+        plan_id, at, now = event.data.get("plan"), event.data.get("at"), self.received_at
+        if (not isinstance(plan_id, str) or at not in ("now", "next_period")
+                or plan_id not in self.tables.at_or_first(now).plans):
+            raise Reject("bad_command")
+        wallet = self.open_wallet(event.subject)
+        period = wallet.current
+        if at == "next_period":
+            wallet.next_plan = plan_id
+            self.wallet_row("wallet", wallet, 0, event, now, price_version=period.version, data=event.raw)
+        else:
+            version, plan = self.tables.terms(plan_id, period.start * DAY)
+            if plan.currency != period.plan.currency:
+                raise Reject("bad_command")
+            period.version, period.plan, wallet.next_plan = version, plan, None
+            self.wallet_row("wallet", wallet, 0, event, now, price_version=version, data=event.raw)
+            self.top_up(wallet, event)
+        self.alerts(wallet, 0, event, now)
+        return True
+
+    def top_up(self, wallet, event):
+        """The current pool and fee, raised to what the plan gives and costs."""
+        period = wallet.current
+        more = max(0, period.plan.pool - period.given)
+        fee = max(0, period.plan.fee - period.billed)
+        period.given, period.billed = period.given + more, period.billed + fee
+        period.pool.remaining += more
+        if more:
+            period.pool.gone = False
+        if more or fee:
+            self.wallet_row("grant", wallet, 0, event, self.received_at, grant_id=period.pool.id, delta=more,
+                            amount=fee, currency=period.plan.currency, price_version=period.version)
+
+    def voided(self, event):
+        id, now = named(event.data, "grant"), self.received_at
+        wallet = self.open_wallet(event.subject)
+        for grant, period in wallet.pools() + [(grant, None) for grant in wallet.grants]:
+            if grant.id == id and grant.remaining:
+                break
+        else:
+            raise Reject("nothing_remaining")
+        if period is None:
+            wallet.grants.remove(grant)
+        self.void(wallet, grant, period, 0, event, now)
+        self.alerts(wallet, 0, event, now)
+        return True
+
+    def closed(self, event):
+        wallet, now = self.open_wallet(event.subject), self.received_at
+        wallet.closing = now
+        self.timer(now + self.tables.at_or_first(now).grace, wallet, SHUT)
+        self.wallet_row("wallet", wallet, 0, event, now, price_version=wallet.current.version, data=event.raw)
+        self.alerts(wallet, 0, event, now)
+        return True
+
+    def usage_reversed(self, event):
+        source, id, reason = (named(event.data, key) for key in ("source", "id", "reason"))
+        if len(reason.encode()) > 256:
+            raise Reject("bad_command")
+        wallet, now = self.open_wallet(event.subject), self.received_at
+        charge = self.charges.get((event.subject, source, id))
+        name = event.subject, source, id
+        if name in self.reversed:
+            return False
+        if charge is None:
+            raise Reject("unknown_event")
+        self.reversed.add(name)
+        first = {"quantity": -charge["quantity"], "cost_usd": -charge["cost"]}
+        for grant, share, amount, currency in reversed(charge["legs"]):
+            back = {} if grant is None else {"grant_id": grant.id, "delta": share}
+            if grant and not grant.gone:
+                grant.remaining += share
+            self.spend(wallet, event, -share)
+            if grant:
+                wallet.current.consumed -= share
+            self.wallet_row("reversal", wallet, 0, event, now, credits=-share, **back, **first, **charge["same"],
+                            amount=None if amount is None else -amount, currency=currency, reason=reason,
+                            data=event.raw)
+            first = {}
+            if grant and grant.gone and share:
+                self.wallet_row("expire", wallet, 0, event, now, grant_id=grant.id, delta=-share)
+        self.alerts(wallet, 0, event, now)
+        return True
+
+    def spend(self, wallet, event, credits):
+        day = event.time // DAY
+        wallet.charged[day] = wallet.charged.get(day, 0) + credits
 
     def granted(self, event):
         data, now = event.data, self.received_at
@@ -848,28 +1151,33 @@ class Engine:
                 or ("currency" in data and (not isinstance(currency, str) or not currency))
                 or (amount is not None and (amount >= 10**18 or currency is None))):
             raise Reject("bad_command")
-        wallet = self.wallets.get(event.subject)
-        if wallet is None:
-            raise Reject("unknown_wallet")
+        wallet = self.open_wallet(event.subject)
         held = wallet.current.pool.remaining + sum(g.remaining for g in wallet.grants)
         if held + credits >= 10**18:
             raise Reject("overflow")
         grant = Grant(f"{event.source}/{event.id}", basis, priority, effective, expires, credits)
         wallet.grants.append(grant)
         if effective > now:
-            self.timer(effective, wallet.customer, START, grant.id, grant)
+            self.timer(effective, wallet, START, grant.id, grant)
         if expires is not None:
-            self.timer(expires, wallet.customer, EXPIRE, grant.id, grant)
+            self.timer(expires, wallet, EXPIRE, grant.id, grant)
         self.wallet_row("grant", wallet, 0, event, now, grant_id=grant.id, delta=credits, amount=amount,
                         currency=currency if amount is not None else None, data=event.raw)
         self.alerts(wallet, 0, event, now)
+        return True
+
+    COMMANDS = {"purser.wallet.opened": opened, "purser.wallet.plan_changed": plan_changed,
+                "purser.wallet.granted": granted, "purser.wallet.voided": voided,
+                "purser.wallet.closed": closed, "purser.usage.reversed": usage_reversed}
+
+    # ---- usage
 
     def usage(self, event, rules):
         wallet = self.wallets.get(event.subject)
         fresh = wallet is None
         if fresh and rules.default_plan is not None:
             wallet = self.new_wallet(event.subject, rules.default_plan, None)
-        if wallet is None:
+        if wallet is None or wallet.shut or (wallet.closing is not None and event.time >= wallet.closing):
             raise Reject("unknown_wallet")
         table = self.tables.at(event.time)
         if table is None:
@@ -898,20 +1206,25 @@ class Engine:
         # From here on nothing fails.
         if fresh:
             self.open(wallet, event, None)
-        first = {"quantity": quantity, "cost_usd": cost}
-        same = {"task": price.task, "unit": price.unit, "price_version": table.version,
-                "price_id": price.id, "late": late, "data": event.raw}
-        for grant, share in shares:
-            grant.remaining -= share
-            period.consumed += share
-            self.wallet_row("usage", wallet, 0, event, self.received_at, period, credits=share,
-                            grant_id=grant.id, delta=-share, **first, **same)
-            first = {}
+        overdrawn = period if left and not period.overdrawn else None
+        period.overdrawn = period.overdrawn or left > 0
+        same = {"task": price.task, "unit": price.unit, "price_version": table.version, "price_id": price.id}
+        legs = [(grant, share, None, None) for grant, share in shares]
         if left:
-            self.wallet_row("usage", wallet, 0, event, self.received_at, period, credits=left,
-                            amount=amount, currency=None if amount is None else period.plan.currency,
-                            **first, **same)
-        self.alerts(wallet, 0, event, self.received_at)
+            legs.append((None, left, amount, None if amount is None else period.plan.currency))
+        self.charges[event.subject, event.source, event.id] = {
+            "legs": legs, "quantity": quantity, "cost": cost, "same": same}
+        first = {"quantity": quantity, "cost_usd": cost}
+        for grant, share, amount, currency in legs:
+            paid = {} if grant is None else {"grant_id": grant.id, "delta": -share}
+            self.spend(wallet, event, share)
+            if grant:
+                grant.remaining -= share
+                period.consumed += share
+            self.wallet_row("usage", wallet, 0, event, self.received_at, period, credits=share, **paid,
+                            amount=amount, currency=currency, late=late, data=event.raw, **first, **same)
+            first = {}
+        self.alerts(wallet, 0, event, self.received_at, overdrawn, left > 0 and period.plan.overage is None)
 
     def rate(self, event, price, cost):
         """(quantity in millionths, charge in microcredits, cost in nano-dollars)."""
@@ -957,6 +1270,13 @@ def exact_amount(value, places):
         except Fault:
             pass
     raise Reject("bad_command")
+
+
+def named(data, key):
+    """A member that must be a string and not empty."""
+    if not isinstance(data.get(key), str) or not data[key]:
+        raise Reject("bad_command")
+    return data[key]
 
 
 def time_member(value):
