@@ -11,6 +11,8 @@
 mod checks;
 #[path = "simulation/clean.rs"]
 mod clean;
+#[path = "simulation/deeds.rs"]
+mod deeds;
 #[path = "support/dice.rs"]
 mod dice;
 #[path = "simulation/engine.rs"]
@@ -25,6 +27,8 @@ mod recovery;
 mod rows;
 #[path = "simulation/scheduler.rs"]
 mod scheduler;
+#[path = "simulation/sent.rs"]
+mod sent;
 #[path = "simulation/step.rs"]
 mod step;
 #[path = "simulation/store.rs"]
@@ -33,6 +37,8 @@ mod store;
 mod story;
 #[path = "simulation/takeover.rs"]
 mod takeover;
+#[path = "simulation/versions.rs"]
+mod versions;
 #[path = "simulation/worker.rs"]
 mod worker;
 #[path = "simulation/world.rs"]
@@ -46,7 +52,7 @@ use worker::End;
 use world::{Tally, World};
 
 /// What the usual seeds must have met, each at least ten times.
-const MUST_HAPPEN: [&str; 38] = [
+const MUST_HAPPEN: [&str; 53] = [
     "alert not sent",
     "alert sent again",
     "alert whose answer was lost",
@@ -65,6 +71,13 @@ const MUST_HAPPEN: [&str; 38] = [
     "worker beside another",
     "worker fenced",
     "worker that could not attach",
+    "row alert expiring 3",
+    "row alert expiring 7",
+    "row alert overage",
+    "row alert run_out 7",
+    "row alert status blocked",
+    "row alert status closed",
+    "row alert status ok",
     "row alert used 100",
     "row conflict",
     "row duplicate",
@@ -80,11 +93,19 @@ const MUST_HAPPEN: [&str; 38] = [
     "row rejected malformed",
     "row rejected no_price",
     "row rejected no_price_version",
+    "row rejected nothing_remaining",
     "row rejected too_old",
+    "row rejected unknown_command",
+    "row rejected unknown_event",
     "row rejected unknown_wallet",
     "row rejected wrong_shard",
     "row rejected wrong_subject",
+    "row reversal mistake",
+    "row rollover",
+    "row tick",
     "row usage",
+    "row void",
+    "row wallet",
 ];
 
 /// The seeds that are played unless others are asked for.

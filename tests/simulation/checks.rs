@@ -3,15 +3,16 @@
 //! Invariant: nothing here asks the protocol or the engine; only the store, the clean run and the
 //! model are believed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use purser::adapters::ledger::{Commit, Fenced, LogEntry};
 use purser::domain::alert::Alert;
 use purser::domain::entry::Kind;
+use purser::domain::units::Credits;
 
-use crate::model::{self, Outcome};
+use crate::model::{self, EventPlace, Outcome};
 use crate::rows::{Place, Row};
-use crate::story::{SHARD, STREAM};
+use crate::story::{SHARD, STREAM, Story};
 use crate::world::World;
 
 /// Under which the log keeps the shard's fence and the stream's position.
@@ -164,28 +165,19 @@ pub(crate) fn ledger(world: &World) {
         }
     }
     numbering(&rows, world.story.messages.len());
-    outcomes(&rows, &model::outcomes(&world.story));
+    outcomes(&rows, &world.story);
     let sent: HashSet<String> = world.alerts.borrow().keys().cloned().collect();
     let wanted: HashSet<String> = world.clean.alerts.values().map(|a| a.id.clone()).collect();
     assert_eq!(sent, wanted, "the alerts of the ledger and the broker's");
     alert_ids(world, &rows);
 }
 
-/// An alert has the id of its place, customer and threshold, and no other alert has. (Timers that
-/// one message wakes have one place, so that a threshold crossed twice by them is one alert.)
+/// No two alerts have one id, also of those that one message brings.
 fn alert_ids(world: &World, rows: &[&Row]) {
-    let mut ids = HashMap::new();
-    let mut causes = HashSet::new();
-    for row in rows.iter().filter(|row| row.kind == Kind::Alert) {
-        let alert = &world.clean.alerts[&row.place()];
-        let cause = (row.seq, row.idx, &alert.customer, alert.threshold);
-        if !causes.insert(cause) {
-            world.add("threshold crossed twice by the timers of a message");
-        }
-        let known = ids.entry(&alert.id).or_insert(cause);
-        assert_eq!(*known, cause, "two alerts have one id");
-    }
-    assert_eq!(ids.len(), causes.len(), "one alert has two ids");
+    let alerts = rows.iter().filter(|row| row.kind == Kind::Alert);
+    let ids = alerts.map(|row| &world.clean.alerts[&row.place()].id);
+    let (count, ids) = (ids.clone().count(), ids.collect::<HashSet<_>>());
+    assert_eq!(ids.len(), count, "two alerts have one id");
 }
 
 /// Entries run 1, 2, 3 …, messages without a gap, legs from 0.
@@ -209,41 +201,28 @@ fn numbering(rows: &[&Row], messages: usize) {
 
 /// Each event has become what the model says, and each customer is charged what the events add up
 /// to.
-fn outcomes(rows: &[&Row], expected: &BTreeMap<(i64, i32), Outcome>) {
-    let mut found: BTreeMap<(i64, i32), Vec<&Row>> = BTreeMap::new();
-    // What an event brings about besides itself: prices, wallets and pools have no data of it.
-    let is_own = |row: &&&Row| match row.kind {
-        Kind::Wallet | Kind::Grant => row.data.is_some(),
-        Kind::Prices | Kind::Alert | Kind::Expire => false,
-        Kind::Usage | Kind::Duplicate | Kind::Conflict | Kind::Rejected => true,
-    };
-    for row in rows.iter().filter(|row| row.idx >= 0).filter(is_own) {
+fn outcomes(rows: &[&Row], story: &Story) {
+    let mut found: BTreeMap<EventPlace, Vec<&Row>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.idx >= 0 && is_own(row)) {
         found.entry((row.seq, row.idx)).or_default().push(row);
     }
+    let voids = found.iter().filter(|(_, rows)| rows[0].kind == Kind::Void);
+    let voids = voids.map(|(place, _)| *place).collect();
+    let expected = model::outcomes(story, &voids);
     assert!(found.keys().eq(expected.keys()), "events");
     let mut charges: BTreeMap<&str, i64> = BTreeMap::new();
-    for (place, outcome) in expected {
+    for (place, outcome) in &expected {
         let rows = &found[place];
-        let first = rows[0];
-        let charge = rows
-            .iter()
-            .filter_map(|row| row.credits)
-            .map(|c| c.get())
-            .sum::<i64>();
-        let is_right = match outcome {
-            Outcome::Usage(due) => first.kind == Kind::Usage && charge == *due,
-            Outcome::Command => matches!(first.kind, Kind::Wallet | Kind::Grant),
-            Outcome::Duplicate => first.kind == Kind::Duplicate,
-            Outcome::Conflict => first.kind == Kind::Conflict,
-            Outcome::Rejected(reason) => first.reason.as_deref() == Some(reason),
-        };
-        let is_one_kind = rows.iter().all(|row| row.kind == first.kind);
         assert!(
-            is_right && is_one_kind,
+            is_told(*outcome, rows),
             "{place:?} must be {outcome:?}: {rows:?}"
         );
-        assert!(rows.len() == 1 || first.kind == Kind::Usage, "{rows:?}");
-        if let (Outcome::Usage(due), Some(customer)) = (outcome, &first.customer) {
+        let due = match outcome {
+            Outcome::Usage(due) => *due,
+            Outcome::Reversal(due) => -due,
+            _ => 0,
+        };
+        if let Some(customer) = &rows[0].customer {
             *charges.entry(customer).or_default() += due;
         }
     }
@@ -256,4 +235,38 @@ fn outcomes(rows: &[&Row], expected: &BTreeMap<(i64, i32), Outcome>) {
         charges.values().all(|rest| *rest == 0),
         "sums are not right: {charges:?}"
     );
+}
+
+/// Whether an event's own rows tell what became of it, and nothing else.
+fn is_told(outcome: Outcome, rows: &[&Row]) -> bool {
+    let (first, is_alone) = (rows[0], rows.len() == 1);
+    let credits = rows.iter().filter_map(|row| row.credits);
+    let credits: i64 = credits.map(Credits::get).sum();
+    let is_right = match outcome {
+        Outcome::Usage(due) => first.kind == Kind::Usage && credits == due,
+        Outcome::Reversal(due) => first.kind == Kind::Reversal && credits == -due,
+        Outcome::Command => {
+            is_alone && matches!(first.kind, Kind::Wallet | Kind::Grant | Kind::Void)
+        }
+        Outcome::Tick => is_alone && first.kind == Kind::Tick,
+        Outcome::Duplicate => is_alone && first.kind == Kind::Duplicate,
+        Outcome::Conflict => is_alone && first.kind == Kind::Conflict,
+        Outcome::Rejected(reason) => {
+            let is_reason = first.reason.as_deref() == Some(reason);
+            is_alone && first.kind == Kind::Rejected && is_reason
+        }
+    };
+    is_right && rows.iter().all(|row| row.kind == first.kind)
+}
+
+/// Whether a row is what became of its event. What an event brings about besides has no data of
+/// it: prices, wallets that it opened, pools, and what a reversal gives back to a grant that is
+/// gone.
+fn is_own(row: &Row) -> bool {
+    match row.kind {
+        Kind::Wallet | Kind::Grant | Kind::Void => row.data.is_some(),
+        Kind::Prices | Kind::Alert | Kind::Expire | Kind::Rollover => false,
+        Kind::Usage | Kind::Reversal | Kind::Tick => true,
+        Kind::Duplicate | Kind::Conflict | Kind::Rejected => true,
+    }
 }

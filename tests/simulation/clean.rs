@@ -23,6 +23,7 @@ impl Clean {
         let mut engine = engine::new(book);
         let mut rows = OwnedRows::default();
         for (message, seq) in story.messages.iter().zip(1..) {
+            engine::recall(&mut engine, message, rows.0.iter());
             engine::handle(&mut engine, seq, message, &mut rows);
         }
         let alerts = std::mem::take(&mut engine.alerts);

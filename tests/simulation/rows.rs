@@ -119,7 +119,10 @@ impl Row {
             price_version: self.price_version.as_deref(),
             price_id: self.price_id.as_deref(),
             late: self.late,
-            reason: self.reason.as_deref().and_then(Note::parse),
+            reason: self
+                .reason
+                .as_deref()
+                .and_then(|text| Note::parse(self.kind, text)),
             data: self.data.as_deref().map(Payload::Data),
         }
     }

@@ -13,7 +13,7 @@ use purser::domain::units::MICROS_PER_MINUTE;
 
 use crate::checks;
 use crate::log::land;
-use crate::story::Version;
+use crate::versions::Version;
 use crate::worker::{End, Worker};
 use crate::world::{Faults, World};
 

@@ -1,20 +1,22 @@
 //! What producers send: price versions, and the messages of a stream.
 //!
-//! Owns the mix of usage, commands, copies, late and broken events, and each event twice: as the
-//! bytes that the engine's readers get, and as the plain facts that the model judges. Leaves what
-//! becomes of them to `model`.
+//! Owns the mix of usage, commands, ticks, copies, late and broken events, and each message twice:
+//! as the bytes that the engine's readers get, and as the plain facts that the model judges.
+//! Leaves what an event does to `deeds`, its text to `sent`, and what becomes of it to `model`.
 //!
 //! Invariant: one seed gives one story.
 
 use purser::adapters::price_files;
 use purser::domain::customer::Shard;
 use purser::domain::price::PriceBook;
-use purser::domain::rfc3339;
 use purser::domain::units::{
-    MICROS_PER_DAY as DAY, MICROS_PER_HOUR as HOUR, MICROS_PER_MINUTE as MINUTE, Timestamp,
+    MICROS_PER_DAY as DAY, MICROS_PER_HOUR as HOUR, MICROS_PER_MINUTE as MINUTE,
 };
 
+use crate::deeds::{self, Past};
 use crate::dice::Dice;
+use crate::sent::{Deed, Sent};
+use crate::versions::{Version, versions};
 
 pub(crate) const SHARD: Shard = Shard { index: 0, count: 2 };
 /// Wallets of the shard, and one of the other.
@@ -23,24 +25,12 @@ pub(crate) const STRANGER: &str = "dora";
 pub(crate) const STREAM: &str = "USAGE-0@2026-01-20T00:00:00Z";
 
 /// 2026-01-20T09:00:00Z.
-const START: i64 = 1_768_899_600_000_000;
+pub(crate) const START: i64 = 1_768_899_600_000_000;
 
 pub(crate) struct Story {
     pub(crate) versions: Vec<Version>,
     /// Message 1 first.
     pub(crate) messages: Vec<Message>,
-}
-
-/// A price version.
-#[derive(Clone, Copy)]
-pub(crate) struct Version {
-    pub(crate) from: i64,
-    pub(crate) window: i64,
-    pub(crate) default_plan: bool,
-    /// Microcredits for each document.
-    pub(crate) docs: i64,
-    /// Microcredits for a call.
-    pub(crate) call: i64,
 }
 
 #[derive(Clone)]
@@ -59,37 +49,6 @@ pub(crate) enum Fact {
     Event(Sent),
 }
 
-/// An event that can be read.
-#[derive(Clone)]
-pub(crate) struct Sent {
-    pub(crate) customer: String,
-    pub(crate) id: String,
-    /// `None`: it has no time.
-    pub(crate) used_at: Option<i64>,
-    pub(crate) deed: Deed,
-    /// Whether it came on a subject for it.
-    pub(crate) fits_subject: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
-    Docs(i64),
-    Call,
-    /// A type that no price knows.
-    Unpriced,
-    Open(&'static str),
-    /// Credits, and how many hours they live.
-    Grant(i64, Option<i64>),
-    UnknownCommand,
-    BadCommand,
-}
-
-impl Deed {
-    pub(crate) fn is_command(&self) -> bool {
-        !matches!(self, Self::Docs(_) | Self::Call | Self::Unpriced)
-    }
-}
-
 impl Story {
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut story = Self {
@@ -97,7 +56,7 @@ impl Story {
             messages: Vec::new(),
         };
         // A long story has long gaps, so that periods end in it.
-        let pace = *dice.pick(&[10 * MINUTE, 3 * HOUR, 20 * HOUR]);
+        let pace = *dice.pick(&[10 * MINUTE, 3 * HOUR, 20 * HOUR, 40 * HOUR]);
         let mut clock = START;
         for _ in 0..dice.within(5, 70) {
             clock += match dice.below(12) {
@@ -128,16 +87,19 @@ impl Story {
     /// The price book of the first `count` versions.
     pub(crate) fn book(&self, count: usize) -> PriceBook {
         let files = self.versions[..count].iter().zip(1..);
-        let files = files.map(|(version, n)| (format!("v{n}.toml"), version.text(n)));
+        let files = files.map(|(version, n)| (format!("v{n}.toml"), version.text()));
         price_files::load(&files.collect::<Vec<_>>()).expect("good prices")
     }
 
     fn message(&self, dice: &mut Dice, received_at: i64) -> Message {
+        if dice.hits(80) {
+            return Message::tick(received_at);
+        }
         let count = if dice.hits(250) { dice.within(2, 6) } else { 1 };
         let mut lines = Vec::new();
         let mut facts = Vec::new();
         let customer = *dice.pick(&CUSTOMERS);
-        let is_wallet = dice.hits(250);
+        let is_wallet = dice.hits(300);
         let subject = match dice.below(30) {
             0 => "clock.0".to_owned(),
             _ if is_wallet => format!("wallet.{customer}"),
@@ -177,40 +139,71 @@ impl Story {
 
     /// A new event, or a copy of an earlier one with another time or other data.
     fn event(&self, dice: &mut Dice, (owner, is_wallet): (Option<&str>, bool), now: i64) -> Sent {
-        let earlier = self.messages.iter().flat_map(|message| &message.facts);
-        let earlier: Vec<&Sent> = earlier
-            .filter_map(|fact| match fact {
-                Fact::Event(sent) if sent.deed.is_command() == is_wallet => Some(sent),
-                _ => None,
-            })
-            .filter(|sent| owner.is_none_or(|owner| owner == sent.customer))
-            .collect();
+        let past = self.past();
+        let is_alike = |past: &&Past<'_>| {
+            let is_of_owner = owner.is_none_or(|owner| owner == past.sent.customer);
+            is_of_owner && past.sent.deed.is_command() == is_wallet
+        };
+        let alike: Vec<&Past<'_>> = past.iter().filter(is_alike).collect();
         let used_at = used_at(dice, now);
-        if !earlier.is_empty() && dice.hits(250) {
-            let copied = (*dice.pick(&earlier)).clone();
+        if !alike.is_empty() && dice.hits(250) {
+            let copied = dice.pick(&alike).sent.clone();
             return match dice.below(3) {
                 0 => copied,
                 1 => Sent { used_at, ..copied },
                 _ => Sent {
                     used_at,
-                    deed: deed(dice, is_wallet),
+                    deed: deed(dice, (copied.customer.as_str(), is_wallet), &past),
                     ..copied
                 },
             };
         }
         let customer = match dice.below(30) {
-            0 => STRANGER.to_owned(),
-            1 => "no name".to_owned(),
-            _ => owner.unwrap_or(*dice.pick(&CUSTOMERS)).to_owned(),
+            0 => STRANGER,
+            1 => "no name",
+            _ => owner.unwrap_or(*dice.pick(&CUSTOMERS)),
         };
         let is_command = is_wallet != dice.hits(30);
+        // Some commands have the ids of usage.
+        let ids = if is_command { 200 } else { 60 };
         Sent {
-            customer,
-            id: format!("e{}", dice.below(60)),
+            customer: customer.to_owned(),
+            id: format!("e{}", dice.below(ids)),
             used_at,
-            deed: deed(dice, is_command),
+            deed: deed(dice, (customer, is_command), &past),
             fits_subject: true,
         }
+    }
+
+    /// All earlier events that can be read.
+    fn past(&self) -> Vec<Past<'_>> {
+        let messages = self.messages.iter();
+        let past = messages.flat_map(|message| {
+            message.facts.iter().filter_map(move |fact| match fact {
+                Fact::Empty | Fact::Malformed => None,
+                Fact::Event(sent) => Some(Past {
+                    received_at: message.received_at,
+                    sent,
+                }),
+            })
+        });
+        past.collect()
+    }
+}
+
+impl Message {
+    /// Nothing but the broker's stamp.
+    fn tick(received_at: i64) -> Self {
+        Self {
+            received_at,
+            subject: "clock.0".to_owned(),
+            body: String::new(),
+            facts: vec![Fact::Empty],
+        }
+    }
+
+    pub(crate) fn is_on_clock(&self) -> bool {
+        self.subject.starts_with("clock.")
     }
 }
 
@@ -225,118 +218,11 @@ fn used_at(dice: &mut Dice, now: i64) -> Option<i64> {
     }
 }
 
-fn deed(dice: &mut Dice, is_command: bool) -> Deed {
-    match (is_command, dice.below(20)) {
-        (false, 0) => Deed::Unpriced,
-        (false, 1) => Deed::Docs(-1),
-        (false, 2..6) => Deed::Call,
-        (false, 6..9) => Deed::Docs(dice.within(20, 90)),
-        (false, _) => Deed::Docs(dice.within(0, 9)),
-        (true, 0) => Deed::UnknownCommand,
-        (true, 1) => Deed::BadCommand,
-        (true, 2..5) => Deed::Open("small"),
-        (true, 5..8) => Deed::Open("starter"),
-        (true, _) => {
-            let hours = dice.hits(600).then(|| dice.within(1, 300));
-            Deed::Grant(dice.within(1, 60), hours)
-        }
+fn deed(dice: &mut Dice, (customer, is_command): (&str, bool), past: &[Past<'_>]) -> Deed {
+    if !is_command {
+        return deeds::usage(dice);
     }
-}
-
-impl Sent {
-    fn json(&self) -> String {
-        let (event_type, data) = self.payload();
-        let time = self.used_at.map(|at| format!(r#""time":"{}","#, time(at)));
-        format!(
-            r#"{{"specversion":"1.0","id":"{}","source":"/app","type":"{event_type}",{}"subject":"{}","data":{data}}}"#,
-            self.id,
-            time.unwrap_or_default(),
-            self.customer,
-        )
-    }
-
-    /// Type and data.
-    fn payload(&self) -> (&'static str, String) {
-        match &self.deed {
-            Deed::Docs(docs) => ("usage", format!(r#"{{"docs":{docs}}}"#)),
-            Deed::Call => ("call", "{}".to_owned()),
-            Deed::Unpriced => ("dance", "{}".to_owned()),
-            Deed::Open(plan) => ("purser.wallet.opened", format!(r#"{{"plan":"{plan}"}}"#)),
-            Deed::Grant(credits, hours) => {
-                // A grant that names its end also names its beginning, lest it lie behind.
-                let life = hours.map(|hours| {
-                    let begin = self.used_at.unwrap_or(START);
-                    let (from, to) = (time(begin), time(begin + hours * HOUR));
-                    format!(r#","effective_at":"{from}","expires_at":"{to}""#)
-                });
-                let sold = r#""basis":"purchased","price":"7.5","currency":"USD""#;
-                let data = format!(
-                    r#"{{"credits":"{credits}",{sold}{}}}"#,
-                    life.unwrap_or_default()
-                );
-                ("purser.wallet.granted", data)
-            }
-            Deed::UnknownCommand => ("purser.wallet.painted", "{}".to_owned()),
-            Deed::BadCommand => ("purser.wallet.granted", "{}".to_owned()),
-        }
-    }
-
-    /// What tells a copy from a conflict.
-    pub(crate) fn payload_text(&self) -> String {
-        let (event_type, data) = self.payload();
-        format!("{event_type} {data}")
-    }
-}
-
-fn time(at: i64) -> String {
-    rfc3339::format(Timestamp::new(at)).to_string()
-}
-
-/// One to three versions; usage may be older than the first.
-fn versions(dice: &mut Dice) -> Vec<Version> {
-    let mut from = START - dice.within(DAY, 30 * DAY);
-    let mut versions = Vec::new();
-    for _ in 0..dice.within(1, 4) {
-        versions.push(Version {
-            from,
-            window: dice.within(2, 21) * DAY,
-            default_plan: dice.hits(800),
-            docs: dice.within(1, 4) * 500_000,
-            call: dice.within(1, 4) * 250_000,
-        });
-        from = from.max(START) + dice.within(HOUR, 12 * DAY);
-    }
-    versions
-}
-
-impl Version {
-    fn text(&self, n: usize) -> String {
-        let price = |micros: i64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        let default = match self.default_plan {
-            true => "default_plan = \"starter\"",
-            false => "",
-        };
-        format!(
-            r#"
-            version = "v{n}"
-            effective_from = "{from}"
-            {default}
-            rules = {{ window_days = {window}, grace_hours = 24 }}
-            price = [
-                {{ id = "docs", task = "document", unit = "page", when = {{ type = "usage" }}, quantity = "docs", credits = "{docs}" }},
-                {{ id = "call", task = "call", unit = "call", when = {{ type = "call" }}, credits = "{call}" }},
-            ]
-            cost = [ {{ when = {{ type = "usage" }}, components = [ {{ measure = "docs", per = 1, usd = "0.0{n}" }} ] }} ]
-            plan = [
-                {{ id = "starter", name = "Starter", fee = "99.00", currency = "USD", credits = "{pool}00", alerts = {{ used = [50, 80, 100] }}, overage = {{ mode = "bill", price = "0.1{n}" }} }},
-                {{ id = "small", name = "Small", fee = "10.00", currency = "USD", credits = "20", alerts = {{ used = [1, 50, 100] }} }},
-            ]
-            "#,
-            from = time(self.from),
-            window = self.window / DAY,
-            docs = price(self.docs),
-            call = price(self.call),
-            pool = n,
-        )
-    }
+    let is_own = |past: &&Past<'_>| past.sent.customer == customer;
+    let own: Vec<Past<'_>> = past.iter().filter(is_own).copied().collect();
+    deeds::command(dice, &own)
 }

@@ -124,8 +124,13 @@ async fn feed(
     work: SyncSender<Work<OwnedRows>>,
 ) -> Result<(), End> {
     let world = Rc::clone(&shared.world);
-    let (known, mut engine, mut next) = attach(&world, &hand, log_hand).await?;
-    *shared.attached.borrow_mut() = Some(known);
+    let Attached {
+        log,
+        version,
+        mut engine,
+        mut next,
+    } = attach(&world, &hand, log_hand).await?;
+    *shared.attached.borrow_mut() = Some(log);
     let mut versions = 0;
     let rows = OwnedRows::default();
     let batches = Batches::new(rows, engine.last_entry(), Duration::from_secs(10), work);
@@ -133,6 +138,7 @@ async fn feed(
         world: Rc::clone(&world),
         batches,
         alerts: Vec::new(),
+        usage: Vec::new(),
     };
     while next < world.story.messages.len() {
         if next == world.arrived.get() {
@@ -150,6 +156,11 @@ async fn feed(
         }
         let message = &world.story.messages[next];
         next += 1;
+        {
+            let store = world.store.borrow();
+            let rows = store.rows(version).chain(&sink.usage);
+            engine::recall(&mut engine, message, rows);
+        }
         engine::handle(&mut engine, next as i64, message, &mut sink);
         for (place, alert) in sink.alerts.drain(..).zip(engine.alerts.drain(..)) {
             checks::alert(&world, place, &alert);
@@ -172,12 +183,18 @@ async fn feed(
     Ok(())
 }
 
-/// The log, the engine that it leads to, and the number of messages that are in it.
-async fn attach(
-    world: &Rc<World>,
-    hand: &Rc<Hand>,
-    log_hand: Rc<Hand>,
-) -> Result<(KnownLog<SimulatedLog>, Engine, usize), End> {
+/// What a worker begins with.
+struct Attached {
+    log: KnownLog<SimulatedLog>,
+    /// Of the log.
+    version: u64,
+    /// What the ledger of this version leads to.
+    engine: Engine,
+    /// The number of messages that are in it.
+    next: usize,
+}
+
+async fn attach(world: &Rc<World>, hand: &Rc<Hand>, log_hand: Rc<Hand>) -> Result<Attached, End> {
     let not_attached = |_: StoreError| End::NotAttached;
     hand.before(Step::Attach).await;
     let mut log = SimulatedLog {
@@ -194,7 +211,12 @@ async fn attach(
     let book = &world.books[world.published.get() - 1];
     let engine = (world.recovery.recover)(&world.store.borrow(), version, book);
     hand.before(Step::Restored).await;
-    Ok((known, engine, position as usize))
+    Ok(Attached {
+        log: known,
+        version,
+        engine,
+        next: position as usize,
+    })
 }
 
 /// Writes each batch to a file, waits for its alerts, and commits it.
@@ -229,6 +251,7 @@ async fn write(
                 *shared.attached.borrow_mut() = Some(log);
                 hand.before(Step::Committed).await;
             }
+            Ok(Work::Find(_)) => unreachable!("charges are looked for without the writer"),
             Err(TryRecvError::Empty) => hand.before(Step::AwaitWork).await,
             Err(TryRecvError::Disconnected) => return Ok(()),
         }
@@ -301,17 +324,20 @@ async fn send_alerts(shared: Rc<Shared>, hand: Rc<Hand>) -> Result<(), End> {
     }
 }
 
-/// The batches, and the places of the alerts' rows that went there.
+/// The batches, and what went there: the places of the alerts' rows, and usage.
 struct Watched {
     world: Rc<World>,
     batches: Batches<OwnedRows>,
     alerts: Vec<Place>,
+    usage: Vec<Row>,
 }
 
 impl Sink for Watched {
     fn append(&mut self, row: &Entry<'_>) {
-        if row.kind == Kind::Alert {
-            self.alerts.push((row.seq, row.idx, row.leg));
+        match row.kind {
+            Kind::Alert => self.alerts.push((row.seq, row.idx, row.leg)),
+            Kind::Usage => self.usage.push(Row::of(row)),
+            _ => {}
         }
         if self.world.is_traced() {
             checks::told(&self.world, &Row::of(row));
