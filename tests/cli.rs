@@ -13,6 +13,8 @@ mod broken_lines;
 mod checkpoints;
 #[path = "support/dice.rs"]
 mod dice;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/killed.rs"]
 mod killed;
 #[path = "cli/maintained.rs"]
@@ -27,7 +29,14 @@ mod purser;
 mod refusals;
 #[path = "cli/replayed.rs"]
 mod replayed;
+#[path = "cli/reversals.rs"]
+mod reversals;
+#[allow(dead_code, reason = "a part of it is used here")]
+#[path = "support/story.rs"]
+mod story;
 #[path = "cli/tampering.rs"]
 mod tampering;
+#[path = "cli/until.rs"]
+mod until;
 #[path = "cli/verify.rs"]
 mod verify;

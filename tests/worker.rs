@@ -14,6 +14,8 @@ mod deployed;
 mod input;
 #[path = "worker/kills.rs"]
 mod kills;
+#[path = "worker/latency.rs"]
+mod latency;
 #[path = "worker/load.rs"]
 mod load;
 #[path = "worker/messages.rs"]
@@ -33,5 +35,7 @@ mod streams;
 #[path = "worker/sums.rs"]
 mod sums;
 mod support;
+#[path = "worker/time.rs"]
+mod time;
 #[path = "worker/world.rs"]
 mod world;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::purser::{ALL_ROWS, Place, ran, usage};
 
 /// Each command, and all of its flags but those of every command.
-const FLAGS: [(&str, &[&str]); 10] = [
+const FLAGS: [(&str, &[&str]); 11] = [
     ("replay", &["--prices", "--source", "--shards", "<FILES>"]),
     (
         "run",
@@ -37,6 +37,10 @@ const FLAGS: [(&str, &[&str]); 10] = [
     ("invoice", &["--period", "--customer", "--format"]),
     ("signals", &["--customer", "--format"]),
     ("balance", &["--format", "<CUSTOMER>"]),
+    (
+        "explain",
+        &["--customer", "--source", "--format", "<EVENT_ID>"],
+    ),
     ("prices check", &["<FOLDER>"]),
     ("prices publish", &["<FOLDER>"]),
 ];

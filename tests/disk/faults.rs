@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::input::{plain_lines, seed};
 use crate::load::Load;
-use crate::place::{ALL_ROWS, assert_ended, data, days, replay, start_on, verify};
+use crate::place::{assert_ended, data, days, replay, start_on, verify};
 use crate::platter::Disk;
-use crate::sums::assert_one_message_an_alert;
+use crate::sums::{ALL_ROWS, assert_one_message_an_alert};
 use crate::support::dice::Dice;
 use crate::world::{World, files_below};
 

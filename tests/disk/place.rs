@@ -10,9 +10,6 @@ use crate::world::World;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Every column of every row, but for the source, which tells a stream's age.
-pub(crate) const ALL_ROWS: &str = "SELECT * EXCEPT (source) FROM ledger ORDER BY entry";
-
 /// How many rounds a test with random moments has.
 pub(crate) fn rounds(short: usize) -> usize {
     let given = std::env::var("DISK_ROUNDS").ok();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::input::{file, plain_lines, seed};
 use crate::load::Load;
-use crate::place::{ALL_ROWS, data, days, replay, rounds, start_on, verify};
+use crate::place::{data, days, replay, rounds, start_on, verify};
 use crate::platter::{Disk, Left};
 use crate::process::{LOOK, Process};
-use crate::sums::{assert_one_message_an_alert, assert_same, sums};
+use crate::sums::{ALL_ROWS, assert_one_message_an_alert, assert_same, sums};
 use crate::support::dice::Dice;
 use crate::world::{World, log_entries};
 

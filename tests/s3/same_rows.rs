@@ -42,7 +42,7 @@ fn the_story_in_a_bucket_is_the_story_in_a_folder() {
 
     let again = both(&replay);
     assert!(
-        again.contains("0 lines (and 69 that were known)"),
+        again.contains("0 lines (and 109 that were known)"),
         "{again}"
     );
     assert_eq!(

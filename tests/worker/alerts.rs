@@ -76,16 +76,16 @@ fn a_crossing_is_told_within_a_second_and_before_its_commit() {
             .map(|event| ("usage.acme", None, event.as_bytes())),
     );
     poll(
-        "three alerts",
+        "four alerts",
         || worker.log(),
-        || (world.alerts().len() >= 3).then_some(()),
+        || (world.alerts().len() >= 4).then_some(()),
     );
     worker.stop();
     assert_one_message_an_alert(&world, "data");
-    assert_eq!(world.alerts().len(), 3);
+    assert_eq!(world.alerts().len(), 4);
     let rows = "SELECT reason, event_id FROM ledger WHERE kind = 'alert' ORDER BY entry";
     assert_eq!(
         world.csv("data", rows),
-        "used 50,e1\nused 80,e2\nused 100,e2\n"
+        "used 50,e1\nused 80,e2\nused 100,e2\noverage,e2\n"
     );
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::input::{documents, event};
+use crate::process::poll;
 use crate::sums::assert_whole;
 use crate::support::nats::NatsServer;
 use crate::world::World;
 
 const NAME: &str = "deployed::each_user_can_do_its_part_and_no_more";
-const ROLES: [&str; 4] = ["producer", "wallet", "worker", "reader"];
+const ROLES: [&str; 5] = ["producer", "wallet", "worker", "reader", "notify"];
 
 fn variable(role: &str) -> String {
     format!("PURSER_{}_PASSWORD", role.to_uppercase())
@@ -55,10 +56,10 @@ fn roles() {
         [(&grant, "producer"), (&usage, "wallet")].map(|(file, role)| (publish(file, role), role));
     let ended = publish(&usage, "producer").wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    world.wait_for_position("data", 1, &mut worker);
+    world.wait_for_seq("data", 1, &mut worker);
     let ended = publish(&grant, "wallet").wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    world.wait_for_position("data", 2, &mut worker);
+    world.wait_for_seq("data", 2, &mut worker);
     for (process, role) in forbidden {
         let ended = process.wait();
         assert_eq!(ended.code, Some(2), "{role}: {ended:?}");
@@ -67,6 +68,18 @@ fn roles() {
             "{ended:?}"
         );
     }
+    assert_eq!(balance_for_the_producer(&world), "450.000000");
+    let mut notify = world.purser("nothing");
+    notify.args(["notify", "--nats", &world.server.url()]);
+    notify.args(["--to", "stdout", "--from-start"]);
+    let notify = world.start(login(notify, "notify"), "notify");
+    poll(
+        "an alert",
+        || notify.log(),
+        || notify.out().contains("acme").then_some(()),
+    );
+    let ended = notify.stop();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
     worker.stop();
     assert_whole(&world, "data", 2);
     let rows = "SELECT kind, SUM(credits), SUM(delta) FROM ledger
@@ -80,6 +93,19 @@ fn roles() {
         .wait();
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.log.contains("user and password"), "{}", wrong.log);
+}
+
+/// What a product is told before it starts work.
+fn balance_for_the_producer(world: &World) -> String {
+    let password = format!("secret-of-{}", ROLES[0]);
+    let login = async_nats::ConnectOptions::with_user_and_password(ROLES[0].to_owned(), password);
+    world.block_on(async {
+        let client = login.connect(world.server.url()).await.expect("connect");
+        let answer = client.request("purser.balance.acme", "".into());
+        let answer = answer.await.expect("an answer");
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).expect("JSON");
+        answer["balance"].as_str().expect("a balance").to_owned()
+    })
 }
 
 /// The file but for what belongs to one machine: name, addresses and folder.

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long anything may take on a busy machine before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(10);
@@ -68,6 +68,11 @@ impl Process {
             .stderr(file(&log));
         let child = command.spawn().expect("start purser");
         Self { child, out, log }
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn out(&self) -> String {
+        fs::read_to_string(&self.out).unwrap_or_default()
     }
 
     pub(crate) fn log(&self) -> String {

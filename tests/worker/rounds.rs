@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use crate::input::{file, plain_lines, seed};
 use crate::load::Load;
 use crate::process::{LOOK, Process, poll};
-use crate::sums::{assert_one_message_an_alert, assert_same, assert_whole, sums};
+use crate::sums::{ALL_ROWS, assert_one_message_an_alert, assert_same, assert_whole, sums};
 use crate::support::dice::Dice;
 use crate::world::{World, files_below, position};
 
@@ -20,8 +20,6 @@ use crate::world::{World, files_below, position};
 const LINES: usize = 4_000;
 /// A fault comes after this many milliseconds at the latest.
 const FAULT_BY: u64 = 1_500;
-
-const ALL_ROWS: &str = "SELECT * EXCEPT (source) FROM ledger ORDER BY entry";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
@@ -120,7 +118,7 @@ impl Rounds {
         let mut worker = self.worker();
         self.world.wait_for_position("data", until, &mut worker);
         self.worker = Some(worker);
-        assert_eq!(self.world.last_seq("USAGE"), until, "{fault:?}");
+        assert_eq!(self.world.messages(), until, "{fault:?}");
         *self.told.entry(fault).or_default() += 1;
         let millis = begun.elapsed().as_millis();
         eprintln!("{fault:?} after {wait} ms: all read after {millis} ms");

@@ -26,7 +26,7 @@ fn a_stream_adds_up_as_the_file_replayed() {
     // A folder of its own has a broker of its own, for one subject goes into one stream.
     let batched = World::new();
     batched.publish(&events, &["--batch", "50"]);
-    let last = batched.last_seq("USAGE");
+    let last = batched.messages();
     assert!((400..2_000).contains(&last), "{last} messages");
     batched.work_until("batched", last, &[]);
     assert_whole(&batched, "batched", last);

@@ -137,8 +137,15 @@ impl World {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
+    /// Waits until the ledger has read the stream's first `messages`, ticks not counted; all of
+    /// them have been sent.
+    pub(crate) fn wait_for_position(&self, data: &str, messages: i64, worker: &mut Process) {
+        self.wait_for_seq(data, messages, worker);
+        self.wait_for_seq(data, self.place(messages), worker);
+    }
+
     /// Waits until the ledger has read the stream up to `seq`.
-    pub(crate) fn wait_for_position(&self, data: &str, seq: i64, worker: &mut Process) {
+    pub(crate) fn wait_for_seq(&self, data: &str, seq: i64, worker: &mut Process) {
         let table = self.path(data).join("ledger");
         let told = || format!("position {}\n", position(&table));
         poll(&format!("position {seq}"), told, || {
@@ -152,10 +159,11 @@ impl World {
         });
     }
 
-    /// Starts a worker, waits until it has read the stream up to `seq`, and stops it.
-    pub(crate) fn work_until(&self, data: &str, seq: i64, more: &[&str]) {
+    /// Starts a worker, waits until it has read the stream's first `messages`, ticks not counted,
+    /// and stops it.
+    pub(crate) fn work_until(&self, data: &str, messages: i64, more: &[&str]) {
         let mut worker = self.worker(data, more);
-        self.wait_for_position(data, seq, &mut worker);
+        self.wait_for_position(data, messages, &mut worker);
         worker.stop();
     }
 
@@ -212,6 +220,36 @@ impl World {
             let info = stream.info().await.expect("the stream's state");
             info.state.last_sequence.cast_signed()
         })
+    }
+
+    /// How many messages that are no ticks the stream has had.
+    pub(crate) fn messages(&self) -> i64 {
+        let last = self.last_seq("USAGE");
+        let ticks = self.block_on(self.ticks());
+        last - ticks.iter().filter(|tick| **tick <= last).count() as i64
+    }
+
+    /// The number in the stream of the n-th message that is no tick.
+    fn place(&self, n: i64) -> i64 {
+        let ticks = self.block_on(self.ticks());
+        ticks
+            .into_iter()
+            .fold(n, |place, tick| place + i64::from(tick <= place))
+    }
+
+    /// The numbers in the stream of the ticks, which workers publish.
+    async fn ticks(&self) -> Vec<i64> {
+        let jetstream = self.jetstream().await;
+        let stream = jetstream.get_stream("USAGE").await.expect("the stream");
+        let (mut ticks, mut from) = (Vec::new(), 1);
+        while let Ok(tick) = stream
+            .get_first_raw_message_by_subject("clock.>", from)
+            .await
+        {
+            ticks.push(tick.sequence.cast_signed());
+            from = tick.sequence + 1;
+        }
+        ticks
     }
 
     /// All messages in stream `ALERTS`: when stored, subject, body.
