@@ -3,7 +3,7 @@
 use crate::input::documents;
 use crate::process::{Ended, poll};
 use crate::sums::assert_whole;
-use crate::world::World;
+use crate::world::{World, position};
 
 fn lines(from: u64, until: u64) -> Vec<String> {
     (from..until)
@@ -94,9 +94,10 @@ fn a_stream_made_anew_under_a_worker_stops_it() {
         "{}",
         ended.log
     );
-    // What it had read is in the ledger all the same.
+    // What it had read is in the ledger all the same, with a tick if it waited long for the first.
     assert_whole(&world, "data", 6);
-    refused(&world, &["up to 6", "--new-source"]);
+    let read = position(&world.path("data").join("ledger"));
+    refused(&world, &[&format!("up to {read},"), "--new-source"]);
 }
 
 #[test]

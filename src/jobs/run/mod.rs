@@ -34,7 +34,7 @@ use crate::domain::engine::RestoreError;
 use crate::domain::units::Timestamp;
 use asked::{ask, asking};
 use feed::{AlertGate, Feed, Look, Work};
-use place::start;
+use place::{Place, start};
 use retry::may_pass;
 use ticks::{Pulse, tick};
 
@@ -172,8 +172,7 @@ struct Worker {
     /// How long the alert stream keeps an alert.
     age_max: Option<Duration>,
     attached: AttachedShard,
-    /// The message to go on with.
-    next: u64,
+    place: Place,
 }
 
 async fn attach_worker(job: &Run) -> Result<Worker, RunError> {
@@ -182,14 +181,14 @@ async fn attach_worker(job: &Run) -> Result<Worker, RunError> {
     let age_max = connection.ensure_alerts(ALERTS).await?;
     let source = stream.source();
     let attached = attach(&job.shard, &source).await?;
-    let next = start(&connection, job, &stream, &attached).await?;
-    tracing::info!(stream = source, next, "reading");
+    let place = start(&connection, job, &stream, &attached).await?;
+    tracing::info!(stream = source, next = place.next, "reading");
     Ok(Worker {
         connection,
         stream,
         age_max,
         attached,
-        next,
+        place,
     })
 }
 
@@ -232,12 +231,12 @@ impl Worker {
         let watch = tokio::spawn(watch_prices(folder, sent));
         let (asking, asked) = asking(messages.clone());
         let asks = tokio::spawn(ask(self.connection.clone(), *shard, asking));
-        let seq = self.next.saturating_sub(1);
+        let seq = self.place.next.saturating_sub(1);
         let pulse = Pulse::new(&engine, seq);
         let ticking = tick(
             self.connection.clone(),
             shard.index,
-            Arc::clone(&pulse),
+            (Arc::clone(&pulse), self.place.last),
             job.clock,
         );
         let ticks = tokio::spawn(ticking);
@@ -260,7 +259,7 @@ impl Worker {
         };
         let engine = std::thread::spawn(move || feed.run(writer, waiting));
 
-        let mut receiver = Receiver::new(self.connection, self.stream, self.next);
+        let mut receiver = Receiver::new(self.connection, self.stream, self.place.next);
         let received = receive(&mut receiver, messages, stop).await;
         ticks.abort();
         asks.abort();

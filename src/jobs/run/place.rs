@@ -11,13 +11,21 @@ use crate::domain::entry::is_stream;
 use crate::jobs::last_message::LastMessage;
 use crate::jobs::shard::AttachedShard;
 
+/// Where a worker goes on.
+pub(super) struct Place {
+    /// The message to go on with.
+    pub(super) next: u64,
+    /// The last message that the stream holds; 0 if none.
+    pub(super) last: u64,
+}
+
 /// Where to go on in the stream; makes sure that it is the one that the ledger has read.
 pub(super) async fn start(
     connection: &Connection,
     job: &Run,
     stream: &StreamId,
     attached: &AttachedShard,
-) -> Result<u64, RunError> {
+) -> Result<Place, RunError> {
     let source = stream.source();
     let facts = connection.facts(&stream.name).await?;
     let read = attached.sources();
@@ -37,22 +45,24 @@ pub(super) async fn start(
             })
         }
     };
-    match attach_stream(known.as_ref(), &facts) {
+    let next = match attach_stream(known.as_ref(), &facts) {
         Attach::Start { next } => {
             check_last(connection, stream, attached.last()).await?;
-            if job.new_source && next <= facts.last_seq {
-                return behind_hole(connection, stream, next).await;
+            match job.new_source && next <= facts.last_seq {
+                true => behind_hole(connection, stream, next).await?,
+                false => next,
             }
-            Ok(next)
         }
         Attach::Refuse(refusal @ (Refusal::OtherStream { .. } | Refusal::Lost { .. }))
             if job.new_source =>
         {
             tracing::warn!(%refusal, "going on all the same, by --new-source");
-            Ok(facts.first_seq.max(1))
+            facts.first_seq.max(1)
         }
-        Attach::Refuse(refusal) => Err(refusal.into()),
-    }
+        Attach::Refuse(refusal) => return Err(refusal.into()),
+    };
+    let last = facts.last_seq;
+    Ok(Place { next, last })
 }
 
 /// The first message from `next` on that is there: those before it were deleted.

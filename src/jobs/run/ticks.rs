@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const IDLE_MAX: i64 = 55 * MICROS_PER_SECOND;
 /// So long, in microseconds, nothing is published after a tick that brought nothing: the broker's
 /// clock may be behind, or the broker away. While a tick is on its way, as at the end of a long
-/// backlog, `IDLE_MAX` is the wait.
+/// backlog, `IDLE_MAX` is the wait. A worker's start counts as a tick at the end of the backlog.
 const PAUSE: i64 = MICROS_PER_SECOND;
 
 /// How far the engine is, for whoever looks from outside.
@@ -86,15 +86,15 @@ fn look(facts: Facts) -> Look {
     }
 }
 
-/// Publishes ticks for as long as it is polled.
+/// Publishes ticks for as long as it is polled; the stream held messages up to `last` at the start.
 pub(super) async fn tick(
     connection: Connection,
     shard: u32,
-    pulse: Arc<Pulse>,
+    (pulse, last): (Arc<Pulse>, u64),
     clock: fn() -> Timestamp,
 ) {
-    let mut seq = 0;
-    let mut ticked: Option<Instant> = None;
+    let mut seq = last;
+    let mut ticked = Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
         loop {
@@ -103,13 +103,13 @@ pub(super) async fn tick(
                 wall: clock().get(),
                 now: pulse.now.load(Ordering::Relaxed),
                 next_due: pulse.next_due.load(Ordering::Relaxed),
-                since_tick: ticked.map_or(i64::MAX, micros_since),
+                since_tick: micros_since(ticked),
                 is_handled: handled >= seq,
             };
             if look(facts) == Look::Wait {
                 break;
             }
-            ticked = Some(Instant::now());
+            ticked = Instant::now();
             match connection.tick(shard).await {
                 Ok(published) => seq = published,
                 Err(error) => {
