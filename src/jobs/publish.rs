@@ -4,8 +4,10 @@
 //! retries to `adapters::jetstream`.
 //!
 //! Invariant: every line becomes an event of a message, in order, also one that is no event: the
-//! ledger is where rejections belong.
+//! ledger is where rejections belong. No line of a customer is sent while a command before it is
+//! not stored, so that none is charged as if the command had not been given.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +19,7 @@ use super::run::SUBJECTS;
 use crate::adapters::cloudevents::{Decoder, lines};
 use crate::adapters::files::{Block, FileError, LineReader, Progress};
 use crate::adapters::jetstream::{Access, Connection, NatsError, Outgoing, Published, Publisher};
-use crate::domain::command::COMMAND_PREFIX;
+use crate::domain::command::{COMMAND_PREFIX, members_of};
 use crate::domain::customer::is_customer;
 use crate::domain::event::Reading;
 
@@ -70,13 +72,11 @@ pub async fn publish(
 ) -> Result<Published, PublishError> {
     let mut reader = LineReader::open(&job.file)?;
     let connection = Connection::open(&job.access).await?;
-    if let Err(fault) = connection.ensure(&job.stream, &SUBJECTS).await {
-        // A producer may not be allowed to look; publishing tells whether the stream is there.
-        tracing::debug!(%fault, "could not look at the stream");
-    }
     progress(reader.progress());
+    let publisher = Publisher::new(connection.clone(), PATIENCE);
     let mut outbox = Outbox {
-        publisher: Publisher::new(connection.clone(), PATIENCE),
+        publisher: publisher.making(&job.stream, &SUBJECTS),
+        commanded: BTreeSet::new(),
         file: name_of(&job.file),
         batch: Vec::new(),
         first_line: 0,
@@ -104,6 +104,8 @@ pub async fn publish(
 
 struct Outbox {
     publisher: Publisher,
+    /// Whose commands may not be stored yet.
+    commanded: BTreeSet<String>,
     file: String,
     /// Lines that wait to fill a message, each ended by `\n`.
     batch: Vec<u8>,
@@ -119,8 +121,15 @@ impl Outbox {
         decoder: &mut Decoder,
         batch: Option<usize>,
     ) -> Result<(), NatsError> {
-        let subject = subject_of(&decoder.read(line));
-        let is_command = subject.starts_with("wallet.");
+        let reading = decoder.read(line);
+        warn_of_unread(&reading, number);
+        let subject = subject_of(&reading);
+        let (kind, customer) = subject.split_once('.').unwrap_or_default();
+        if self.commanded.contains(customer) {
+            self.publisher.settle().await?;
+            self.commanded.clear();
+        }
+        let is_command = kind == "wallet";
         if let Some(size) = batch.filter(|_| !is_command) {
             if self.waiting >= size || self.batch.len() + line.len() > BATCH_BYTES {
                 self.flush().await?;
@@ -139,6 +148,9 @@ impl Outbox {
         }
         // What came before a command goes before it.
         self.flush().await?;
+        if is_command {
+            self.commanded.insert(customer.to_owned());
+        }
         self.send(subject, SINGLE, number, line.to_vec()).await
     }
 
@@ -170,6 +182,19 @@ impl Outbox {
             payload,
         };
         self.publisher.publish(message).await
+    }
+}
+
+/// A command's member that nothing reads is most likely a slip of the pen.
+fn warn_of_unread(reading: &Reading<'_>, line: u64) {
+    let Reading::Event(event) = reading else {
+        return;
+    };
+    let own = members_of(event.event_type);
+    let members = event.members.iter().filter(|_| !own.is_empty());
+    for (member, _) in members.filter(|(name, _)| !own.contains(name)) {
+        let (command, reads) = (event.event_type, own.join(", "));
+        tracing::warn!(line, command, member, reads, "nothing reads this member");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::input::{documents, now, text};
-use crate::process::{Process, poll};
+use crate::process::poll;
 use crate::world::World;
 
 /// Wallets whose grants end at one instant: five times what may fire before one message.
@@ -26,14 +26,6 @@ fn grant(customer: &str, seconds: i64) -> String {
     command(customer, "g1", "purser.wallet.granted", &data)
 }
 
-/// Waits for what a statement over the ledger gives.
-fn wait_for(world: &World, worker: &mut Process, statement: &str, wanted: &str) {
-    let told = || format!("{}\n{}", world.csv("data", statement), worker.log());
-    poll(statement, told, || {
-        (world.csv("data", statement) == wanted).then_some(())
-    });
-}
-
 #[test]
 fn a_grant_of_a_wallet_without_traffic_expires_by_a_tick() {
     let world = World::new();
@@ -44,8 +36,8 @@ fn a_grant_of_a_wallet_without_traffic_expires_by_a_tick() {
         ("wallet.acme", None, grant("acme", 2).as_bytes()),
     ]);
     let expired = "SELECT customer, grant_id, delta, idx FROM ledger WHERE kind = 'expire'";
-    wait_for(
-        &world,
+    world.wait_for(
+        "data",
         &mut worker,
         expired,
         "acme,/billing/g1,-5.000000,-1\n",

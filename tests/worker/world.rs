@@ -159,6 +159,14 @@ impl World {
         });
     }
 
+    /// Waits for what a statement over the ledger gives.
+    pub(crate) fn wait_for(&self, data: &str, worker: &mut Process, statement: &str, wanted: &str) {
+        let told = || format!("{}\n{}", self.csv(data, statement), worker.log());
+        poll(statement, told, || {
+            (self.csv(data, statement) == wanted).then_some(())
+        });
+    }
+
     /// Starts a worker, waits until it has read the stream's first `messages`, ticks not counted,
     /// and stops it.
     pub(crate) fn work_until(&self, data: &str, messages: i64, more: &[&str]) {

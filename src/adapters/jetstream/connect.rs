@@ -5,18 +5,23 @@
 //!
 //! Invariant: once connected, the client reconnects for ever; the parts that use it notice a gap.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError, jetstream};
 
 use super::NatsError;
 use super::pulls::IN_FLIGHT_MESSAGES_MAX;
 
 /// How long one request or publish acknowledgement may take.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// So many subjects are remembered on which we may not publish.
+const FORBIDDEN_MAX: usize = 4_096;
 
 /// The longest pause between two attempts to reconnect.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -61,6 +66,7 @@ pub struct TlsFiles {
 pub struct Connection {
     pub(super) client: Client,
     pub(super) jetstream: jetstream::Context,
+    forbidden: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Connection {
@@ -71,7 +77,8 @@ impl Connection {
     /// [`NatsError::Connect`] names the servers and what to try;
     /// [`NatsError::Credentials`] when the file cannot be read.
     pub async fn open(access: &Access) -> Result<Self, NatsError> {
-        let options = options(access).await?;
+        let forbidden = Arc::default();
+        let options = options(access, Arc::clone(&forbidden)).await?;
         let client = options
             .connect(access.servers.as_slice())
             .await
@@ -88,7 +95,20 @@ impl Connection {
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(ANSWER_WAIT)
             .build(client.clone());
-        Ok(Self { client, jetstream })
+        Ok(Self {
+            client,
+            jetstream,
+            forbidden,
+        })
+    }
+
+    /// Whether the broker has said that this user may not publish on `subject`.
+    pub(super) fn is_forbidden(&self, subject: &str) -> bool {
+        let forbidden = self
+            .forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        forbidden.contains(subject)
     }
 
     /// Whether the broker is connected at this moment.
@@ -120,7 +140,10 @@ impl Connection {
     }
 }
 
-async fn options(access: &Access) -> Result<ConnectOptions, NatsError> {
+async fn options(
+    access: &Access,
+    forbidden: Arc<Mutex<BTreeSet<String>>>,
+) -> Result<ConnectOptions, NatsError> {
     let mut options = ConnectOptions::new()
         .name(&access.name)
         // Overflow drops messages; the pulls ask for fewer than this.
@@ -130,7 +153,11 @@ async fn options(access: &Access) -> Result<ConnectOptions, NatsError> {
             let pause = Duration::from_millis(50).saturating_mul(attempts.min(1_000) as u32);
             pause.min(RECONNECT_PAUSE_MAX)
         })
-        .event_callback(|event| async move { log(&event) });
+        .event_callback(move |event| {
+            note(&event, &forbidden);
+            log(&event);
+            std::future::ready(())
+        });
     options = match &access.login {
         Login::Address => options,
         Login::CredentialsFile(path) => {
@@ -178,6 +205,21 @@ fn advice(kind: ConnectErrorKind) -> &'static str {
         ConnectErrorKind::TimedOut | ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
             "check the address and that the broker runs (for a trial: `nats-server -js`)"
         }
+    }
+}
+
+/// Keeps the subject of a refusal to publish, as in `Permissions Violation for Publish to "a.b"`;
+/// the first ones, for these are asked for.
+fn note(event: &Event, forbidden: &Mutex<BTreeSet<String>>) {
+    let Event::ServerError(ServerError::Other(text)) = event else {
+        return;
+    };
+    let Some((words, rest)) = text.split_once('"') else {
+        return;
+    };
+    let mut forbidden = forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+    if words.to_lowercase().contains("for publish to") && forbidden.len() < FORBIDDEN_MAX {
+        forbidden.insert(rest.trim_end_matches(['"', '\'']).to_owned());
     }
 }
 

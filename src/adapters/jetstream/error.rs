@@ -71,6 +71,12 @@ pub enum NatsError {
     #[error(transparent)]
     Refused(#[from] Refusal),
 
+    #[error(
+        "publish {id} on {subject}: this user of the broker may not publish there; use the \
+         credentials of one that may, for commands those of the billing system"
+    )]
+    Forbidden { subject: String, id: String },
+
     #[error("publish {id} on {subject}: the broker will never take it")]
     Unpublishable {
         subject: String,

@@ -58,6 +58,8 @@ pub struct Published {
 pub struct Publisher {
     connection: Connection,
     patience: Duration,
+    /// The stream to make when none takes a message, and its subjects.
+    missing: Option<(String, &'static [&'static str])>,
     under_way: FuturesOrdered<BoxFuture<'static, (Outgoing, Result<PublishAck, PublishError>)>>,
     under_way_bytes: usize,
     failed: VecDeque<Outgoing>,
@@ -70,6 +72,7 @@ impl Publisher {
         Self {
             connection,
             patience,
+            missing: None,
             under_way: FuturesOrdered::new(),
             under_way_bytes: 0,
             failed: VecDeque::new(),
@@ -77,12 +80,21 @@ impl Publisher {
         }
     }
 
+    /// Makes the stream `name`, if it may, when no stream takes a message.
+    #[must_use]
+    pub fn making(mut self, name: &str, subjects: &'static [&'static str]) -> Self {
+        self.missing = Some((name.to_owned(), subjects));
+        self
+    }
+
     /// Sends a message; waits for the oldest acknowledgement when the window is full.
     ///
     /// # Errors
     ///
-    /// [`NatsError::Unpublishable`] or [`NatsError::GaveUp`] name the message, which may be an
-    /// earlier one. The others go on.
+    /// [`NatsError::Unpublishable`], [`NatsError::Forbidden`] or [`NatsError::GaveUp`] name the
+    /// message, which may be an earlier one. The others go on.
+    /// [`NatsError::Subjects`], [`NatsError::Retention`] and [`NatsError::NoJetStream`] say why
+    /// no stream takes messages.
     pub async fn publish(&mut self, message: Outgoing) -> Result<(), NatsError> {
         if !self.failed.is_empty() {
             self.settle().await?;
@@ -101,6 +113,22 @@ impl Publisher {
         }
     }
 
+    /// Waits until everything given so far is stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish`].
+    pub async fn settle(&mut self) -> Result<(), NatsError> {
+        while !self.under_way.is_empty() {
+            self.land().await?;
+        }
+        // What failed is sent again, one after the other.
+        while let Some(message) = self.failed.pop_front() {
+            self.retry(message).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until everything given so far is stored, and says how much that was in all.
     ///
     /// # Errors
@@ -109,17 +137,6 @@ impl Publisher {
     pub async fn finish(&mut self) -> Result<Published, NatsError> {
         self.settle().await?;
         Ok(self.published)
-    }
-
-    /// Awaits what is under way, then sends what failed again, one after the other.
-    async fn settle(&mut self) -> Result<(), NatsError> {
-        while !self.under_way.is_empty() {
-            self.land().await?;
-        }
-        while let Some(message) = self.failed.pop_front() {
-            self.retry(message).await?;
-        }
-        Ok(())
     }
 
     /// Awaits the oldest acknowledgement under way.
@@ -137,15 +154,8 @@ impl Publisher {
     }
 
     fn set_aside(&mut self, message: Outgoing, source: PublishError) -> Result<(), NatsError> {
-        if is_final(&source) {
-            let Outgoing { subject, id, .. } = message;
-            return Err(NatsError::Unpublishable {
-                subject,
-                id,
-                source,
-            });
-        }
-        if self.failed.is_empty() {
+        let source = self.unless_final(&message, source)?;
+        if self.failed.is_empty() && !self.may_make(&source) {
             tracing::warn!(subject = message.subject, fault = %source, "publishing again");
         }
         self.failed.push_back(message);
@@ -164,16 +174,13 @@ impl Publisher {
                 }
                 Err(fault) => fault,
             };
-            let Outgoing { subject, id, .. } = &message;
-            let (subject, id) = (subject.clone(), id.clone());
-            if is_final(&source) {
-                return Err(NatsError::Unpublishable {
-                    subject,
-                    id,
-                    source,
-                });
+            let source = self.unless_final(&message, source)?;
+            if self.may_make(&source) {
+                self.make().await?;
+                continue;
             }
             if Instant::now() >= end {
+                let Outgoing { subject, id, .. } = message;
                 return Err(NatsError::GaveUp {
                     subject,
                     id,
@@ -183,6 +190,49 @@ impl Publisher {
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// The fault back, unless the same message would fail the same way again.
+    fn unless_final(
+        &self,
+        message: &Outgoing,
+        source: PublishError,
+    ) -> Result<PublishError, NatsError> {
+        let (subject, id) = (message.subject.clone(), message.id.clone());
+        if self.connection.is_forbidden(&subject) {
+            return Err(NatsError::Forbidden { subject, id });
+        }
+        match is_final(&source) {
+            true => Err(NatsError::Unpublishable {
+                subject,
+                id,
+                source,
+            }),
+            false => Ok(source),
+        }
+    }
+
+    fn may_make(&self, fault: &PublishError) -> bool {
+        self.missing.is_some() && fault.kind() == PublishErrorKind::StreamNotFound
+    }
+
+    /// Makes the stream; once, for then it is there or we may not.
+    async fn make(&mut self) -> Result<(), NatsError> {
+        let Some((name, subjects)) = self.missing.take() else {
+            return Ok(());
+        };
+        match self.connection.ensure(&name, subjects).await {
+            Ok(_) => Ok(()),
+            Err(
+                fault @ (NatsError::Subjects { .. }
+                | NatsError::Retention { .. }
+                | NatsError::NoJetStream),
+            ) => Err(fault),
+            Err(fault) => {
+                tracing::debug!(%fault, "could not make the stream");
+                Ok(())
+            }
         }
     }
 }
