@@ -53,6 +53,26 @@ pub enum BadCommand {
     OtherCurrency { plan: String, currency: String },
 }
 
+/// The members of `data` that the command `event_type` reads; none for a type that is no command.
+pub fn members_of(event_type: &str) -> &'static [&'static str] {
+    match event_type {
+        OPENED => &["plan", "anchor_day"],
+        PLAN_CHANGED => &["plan", "at"],
+        GRANTED => &[
+            "credits",
+            "basis",
+            "priority",
+            "effective_at",
+            "expires_at",
+            "price",
+            "currency",
+        ],
+        VOIDED => &["grant"],
+        REVERSED => &["source", "id", "reason"],
+        _ => &[],
+    }
+}
+
 /// `purser.wallet.opened`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened<'a> {

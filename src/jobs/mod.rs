@@ -20,12 +20,18 @@ pub mod sql;
 pub mod verify;
 pub mod writer;
 
-use crate::domain::engine::Engine;
+use crate::domain::engine::{Engine, RefusedCommand};
 
 /// Tells the log what refused commands lack; their rows have only the bare reason.
 fn log_bad_commands(engine: &mut Engine, source: &str) {
     for refused in engine.bad_commands.drain(..) {
-        let (seq, idx, fault) = (refused.seq, refused.idx, refused.fault);
-        tracing::warn!(source, seq, idx, %fault, "bad command");
+        let RefusedCommand {
+            seq,
+            idx,
+            customer,
+            event_id,
+            fault,
+        } = refused;
+        tracing::warn!(source, seq, idx, customer, event_id, %fault, "bad command");
     }
 }

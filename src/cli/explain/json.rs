@@ -41,6 +41,7 @@ fn arrival(arrival: &Arrival) -> Value {
         "used_at": time(event.used_at),
         "received_at": time(event.received_at),
         "data": event.data,
+        "unread": arrival.unread,
         "charge": null,
         "reversal": null,
         "rejection": null,

@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::words::{clean, command, credits, money, payer, place, plain, refusal, time};
 use crate::domain::calendar::civil;
+use crate::domain::command::members_of;
 use crate::domain::explain::{Candidate, Pricing, Reckoning, Verdict};
 use crate::domain::price::EVENT_TYPE;
 use crate::domain::units::Credits;
@@ -116,10 +117,20 @@ fn event(out: &mut Formatter<'_>, arrival: &Arrival) -> fmt::Result {
         "place",
         &format!("{at}; {entries} of shard {}", row.shard),
     )?;
-    match &row.data {
-        Some(data) => line(out, "data", &clean(data)),
-        None => Ok(()),
+    if let Some(data) = &row.data {
+        line(out, "data", &clean(data))?;
     }
+    if !arrival.unread.is_empty() {
+        let names: Vec<String> = arrival.unread.iter().map(|name| clean(name)).collect();
+        let own = members_of(row.event_type.as_deref().unwrap_or_default());
+        let told = format!(
+            "{}: this command reads {}",
+            names.join(", "),
+            own.join(", ")
+        );
+        line(out, "not read", &told)?;
+    }
+    Ok(())
 }
 
 fn line(out: &mut Formatter<'_>, name: &str, value: &str) -> fmt::Result {

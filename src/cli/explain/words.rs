@@ -171,7 +171,10 @@ pub(super) fn refusal(row: &Row, rejection: &Rejection) -> String {
         }
         ("bad_command", _) => match &rejection.lacks {
             Some(fault) => format!("its `data` is not right: {}", clean(fault)),
-            None => "its `data` is not right; the worker's log of that time says how".to_owned(),
+            None => "its `data` does not go with the wallet as it was, as when a grant's id is \
+                     taken or another plan bills in another currency; the log of that time says \
+                     what"
+                .to_owned(),
         },
         ("already_open", _) => format!(
             "`{customer}` has a wallet, which is open or not closed to its end; \

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::rows::Origin;
-use super::{Admitted, Engine, RefusedCommand};
+use super::{Admitted, Engine};
 use crate::domain::alert::About;
 use crate::domain::command::{
     BadCommand, CLOSED, GRANTED, Granted, OPENED, Opened, PLAN_CHANGED, VOIDED,
@@ -197,8 +197,8 @@ impl Engine {
     }
 
     pub(super) fn refuse(&mut self, origin: &Origin<'_>, fault: BadCommand) -> Reason {
-        let (seq, idx) = origin.place();
-        self.bad_commands.push(RefusedCommand { seq, idx, fault });
+        let refused = origin.refused(fault);
+        self.bad_commands.push(refused);
         Reason::BadCommand
     }
 }

@@ -75,6 +75,8 @@ pub struct Engine {
 pub struct RefusedCommand {
     pub seq: i64,
     pub idx: i32,
+    pub customer: String,
+    pub event_id: String,
     pub fault: BadCommand,
 }
 

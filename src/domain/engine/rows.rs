@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use super::wallets::{Effect, TIMER_IDX};
-use super::{Engine, Message};
+use super::{Engine, Message, RefusedCommand};
 use crate::domain::alert::{About, Alert, Cause};
+use crate::domain::command::BadCommand;
 use crate::domain::entry::{Entry, GrantId, Kind, Mark, Note, Sink};
 use crate::domain::event::{Event, Members};
 use crate::domain::timers::Timer;
@@ -69,9 +70,14 @@ impl<'a> Origin<'a> {
         self.event_type = Some(event.event_type);
     }
 
-    /// seq and idx.
-    pub(super) fn place(&self) -> (i64, i32) {
-        (self.seq, self.idx)
+    pub(super) fn refused(&self, fault: BadCommand) -> RefusedCommand {
+        RefusedCommand {
+            seq: self.seq,
+            idx: self.idx,
+            customer: self.customer.unwrap_or_default().to_owned(),
+            event_id: self.event_id.unwrap_or_default().to_owned(),
+            fault,
+        }
     }
 
     pub(super) fn next_leg(&self) -> i32 {

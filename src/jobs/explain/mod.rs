@@ -20,6 +20,7 @@ use crate::adapters::cloudevents::Decoder;
 use crate::adapters::sql::error::SqlError;
 use crate::adapters::sql::output::OutputError;
 use crate::adapters::sql::session::{Limits, Session};
+use crate::domain::command;
 use crate::domain::event::{Members, Value};
 use crate::domain::price::PriceBook;
 pub use charge::{Charge, Granted, Leg, Payer, Reversed};
@@ -95,6 +96,8 @@ pub struct Arrival {
     pub event: Row,
     /// All rows that it brought.
     pub rows: Vec<Row>,
+    /// Members of a command's `data` that it does not have, which nothing reads.
+    pub unread: Vec<String>,
     pub outcome: Outcome,
 }
 
@@ -225,6 +228,7 @@ pub async fn explain(records: &Records, identity: Identity) -> Result<Story, Exp
             (rows, outcome)
         };
         told.push(Arrival {
+            unread: unread(&event),
             event,
             rows,
             outcome,
@@ -302,6 +306,18 @@ async fn reversal(records: &Records, event: &Row) -> Result<Reversal, ExplainErr
     Ok(Reversal { named, original })
 }
 
+/// The members of an accepted command's `data` that are none of its own.
+fn unread(event: &Row) -> Vec<String> {
+    let own = command::members_of(event.event_type.as_deref().unwrap_or_default());
+    let mut decoder = Decoder::default();
+    let data = event.data.as_deref().filter(|_| !own.is_empty());
+    let Some(members) = data.and_then(|data| decoder.members(data)) else {
+        return Vec::new();
+    };
+    let others = members.iter().filter(|(name, _)| !own.contains(name));
+    others.map(|(name, _)| name.to_owned()).collect()
+}
+
 /// Source and id of the event that a reversal's `data` names.
 fn named(data: &str) -> Option<(String, String)> {
     let mut decoder = Decoder::default();
@@ -351,6 +367,18 @@ mod tests {
             ("birch".to_owned(), vec![1]),
         ];
         assert_eq!(shapes, expected);
+    }
+
+    #[test]
+    fn a_commands_members_that_nothing_reads_are_told() {
+        let given = |event_type: &str| Row {
+            event_type: Some(event_type.to_owned()),
+            data: Some(r#"{"credits":"5","expires-at":"2026-12-01","note":1}"#.to_owned()),
+            ..row("acme", 1, 1, "grant")
+        };
+        let told = unread(&given("purser.wallet.granted"));
+        assert_eq!(told, ["expires-at", "note"]);
+        assert!(unread(&given("document.analyzed")).is_empty());
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use super::charge::priced;
 use super::{Records, Row};
 use crate::adapters::cloudevents::Decoder;
-use crate::domain::command::{BadCommand, GRANTED, Granted, OPENED, Opened};
+use crate::domain::command::{
+    BadCommand, GRANTED, Granted, OPENED, Opened, PLAN_CHANGED, PlanChanged, REVERSED, Reversed,
+    VOIDED, Voided,
+};
 use crate::domain::customer::Shard;
 use crate::domain::event::{Event, Reading};
 use crate::domain::explain::Pricing;
@@ -72,15 +75,66 @@ pub(super) fn rejection(records: &Records, row: &Row) -> Rejection {
 
 /// What the command lacks; `None` when that is not in the event itself.
 fn fault(event: &Event<'_>, table: &PriceTable, received_at: Timestamp) -> Option<BadCommand> {
-    match event.event_type {
-        OPENED => match Opened::read(&event.members) {
-            Err(fault) => Some(fault),
-            Ok(opened) => {
-                let is_unknown = table.plan(opened.plan).is_none();
-                is_unknown.then(|| BadCommand::UnknownPlan(opened.plan.to_owned()))
-            }
-        },
-        GRANTED => Granted::read(&event.members, received_at).err(),
-        _ => None,
+    let data = &event.members;
+    let known = |plan: &str| match table.plan(plan) {
+        Some(_) => Ok(()),
+        None => Err(BadCommand::UnknownPlan(plan.to_owned())),
+    };
+    let read = match event.event_type {
+        OPENED => Opened::read(data).and_then(|opened| known(opened.plan)),
+        PLAN_CHANGED => PlanChanged::read(data).and_then(|change| known(change.plan)),
+        GRANTED => Granted::read(data, received_at).map(drop),
+        VOIDED => Voided::read(data).map(drop),
+        REVERSED => Reversed::read(data).map(drop),
+        _ => Ok(()),
+    };
+    read.err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::price_files::load;
+
+    #[test]
+    fn the_fault_of_every_command_is_told() {
+        let prices = include_str!("../../../fixtures/prices/2026-09.toml");
+        let book = load(&[("2026-09.toml".to_owned(), prices.to_owned())]).expect("a book");
+        for (command, data, expected) in [
+            (
+                "wallet.opened",
+                r#"{"plan":"none"}"#,
+                "there is no plan `none`",
+            ),
+            (
+                "wallet.plan_changed",
+                r#"{"plan":"team"}"#,
+                "`at` is missing",
+            ),
+            (
+                "wallet.plan_changed",
+                r#"{"plan":"none","at":"now"}"#,
+                "there is no plan `none`",
+            ),
+            ("wallet.granted", r#"{"credits":"5"}"#, "`basis` is missing"),
+            ("wallet.voided", "{}", "`grant` is missing"),
+            (
+                "usage.reversed",
+                r#"{"source":"/s","id":"e"}"#,
+                "`reason` is missing",
+            ),
+        ] {
+            let line = format!(
+                r#"{{"specversion":"1.0","id":"1","source":"/s","type":"purser.{command}",
+                "subject":"acme","data":{data}}}"#
+            );
+            let mut decoder = Decoder::default();
+            let Reading::Event(event) = decoder.read(line.as_bytes()) else {
+                panic!("{line}");
+            };
+            let told = fault(&event, &book.tables()[0], Timestamp::EPOCH);
+            let told = told.map(|fault| fault.to_string()).unwrap_or_default();
+            assert!(told.starts_with(expected), "{told}");
+        }
     }
 }
