@@ -9,17 +9,20 @@
 --             booked. `fee`: one for each plan billed in the period. `change`: one for each change
 --             to a larger plan, whose amount is the difference of the fees and whose quantity is
 --             the difference of the pools. `usage`: one for each task; of its credits, grants paid
---             pool_used; the amount is for the overage. `reversal`: one for each event of which
---             usage was reversed, with the period in which that was booked; negative, and where
---             overage comes back, the credit note. `grant`: one for each purchase. Status is
---             `final` once the period is closed, else `draft`. What is voided or expires is no
---             line: nothing is paid back for it.
-WITH clock AS (
-    SELECT MAX(received_at) AS now FROM ledger
-), names AS (
+--             pool_used; the amount is for the overage. `late`: likewise, one for each task and
+--             earlier period in which the work was done, which had closed when the usage came.
+--             `reversal`: one for each event of which usage was reversed, with the period in which
+--             that was booked; negative, and where overage comes back, the credit note. `grant`:
+--             one for each purchase. What is voided or expires is no line: nothing is paid back for
+--             it. Status is `final` once the period is closed, and then the invoice has a `number`
+--             (from 1 in the order in which periods close) and is issued_on that day; else `draft`.
+--             period_end is exclusive. last_entry is the last ledger entry, of its shard, that made
+--             any line of the invoice: `entry <= last_entry` makes it again.
+WITH names AS (
     SELECT DISTINCT version, plan, name FROM plans
 ), fees AS (
     SELECT l.customer, l.period, 1 AS rank, 'fee' AS kind, CAST(0 AS BIGINT) AS entry,
+           MAX(l.entry) AS last_entry,
            COALESCE(n.name, l.plan) AS description, 'period' AS unit,
            CAST(1 AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
@@ -32,7 +35,7 @@ WITH clock AS (
       AND COALESCE(l.event_type, '') NOT IN ('purser.wallet.granted', 'purser.wallet.plan_changed')
     GROUP BY l.customer, l.period, COALESCE(n.name, l.plan), l.currency
 ), changes AS (
-    SELECT l.customer, l.period, 2 AS rank, 'change' AS kind, l.entry,
+    SELECT l.customer, l.period, 2 AS rank, 'change' AS kind, l.entry, l.entry AS last_entry,
            CONCAT('change to ', COALESCE(n.name, l.plan)) AS description, 'credit' AS unit,
            CAST(l.delta AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
@@ -44,7 +47,7 @@ WITH clock AS (
     WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
 ), used AS (
     SELECT l.customer, l.period, 3 AS rank, 'usage' AS kind, CAST(0 AS BIGINT) AS entry,
-           l.task AS description, l.unit,
+           MAX(l.entry) AS last_entry, l.task AS description, l.unit,
            CAST(COALESCE(SUM(l.quantity), 0) AS DECIMAL(28, 6)) AS quantity,
            CAST(SUM(l.credits) AS DECIMAL(28, 6)) AS credits,
            CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NOT NULL), 0)
@@ -55,14 +58,34 @@ WITH clock AS (
            COALESCE(l.currency, p.currency) AS currency
     FROM ledger AS l
     LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    WHERE l.kind = 'usage'
+    WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) >= l.period
     GROUP BY l.customer, l.period, l.task, l.unit, COALESCE(l.currency, p.currency)
+), late AS (
+    SELECT l.customer, l.period, 4 AS rank, 'late' AS kind, CAST(0 AS BIGINT) AS entry,
+           MAX(l.entry) AS last_entry,
+           CONCAT(l.task, ', used ',
+                  COALESCE(CONCAT('in period ', CAST(e.period AS VARCHAR)),
+                           'before the first period')) AS description, l.unit,
+           CAST(COALESCE(SUM(l.quantity), 0) AS DECIMAL(28, 6)) AS quantity,
+           CAST(SUM(l.credits) AS DECIMAL(28, 6)) AS credits,
+           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NOT NULL), 0)
+                AS DECIMAL(28, 6)) AS pool_used,
+           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NULL), 0)
+                AS DECIMAL(28, 6)) AS overage,
+           SUM(l.amount) AS amount,
+           COALESCE(l.currency, p.currency) AS currency
+    FROM ledger AS l
+    LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
+    LEFT JOIN periods AS e ON e.customer = l.customer AND e.period <= CAST(l.used_at AS DATE)
+                          AND CAST(l.used_at AS DATE) < e.period_end
+    WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) < l.period
+    GROUP BY l.customer, l.period, l.task, l.unit, e.period, COALESCE(l.currency, p.currency)
 ), notes AS (
     SELECT *, SUM(COALESCE(amount, 0)) OVER (PARTITION BY customer, period, task, unit, currency
                                              ORDER BY entry) AS noted
     FROM reversals
 ), reversed AS (
-    SELECT r.customer, r.period, 4 AS rank, 'reversal' AS kind, r.entry,
+    SELECT r.customer, r.period, 5 AS rank, 'reversal' AS kind, r.entry, r.entry AS last_entry,
            CONCAT('reversal of ', COALESCE(r.reversed_id, '?'), ' (', r.task, '), period ',
                   COALESCE(CAST(r.reversed_period AS VARCHAR), '?')) AS description, r.unit,
            -r.quantity AS quantity, -r.credits AS credits, -r.to_grants AS pool_used,
@@ -75,8 +98,8 @@ WITH clock AS (
     FROM notes AS r
     LEFT JOIN periods AS p ON p.customer = r.customer AND p.period = r.period
 ), purchases AS (
-    SELECT customer, period, 5 AS rank, 'grant' AS kind, CAST(0 AS BIGINT) AS entry,
-           CONCAT('credits ', grant_id) AS description, 'credit' AS unit,
+    SELECT customer, period, 6 AS rank, 'grant' AS kind, CAST(0 AS BIGINT) AS entry,
+           entry AS last_entry, CONCAT('credits ', grant_id) AS description, 'credit' AS unit,
            CAST(delta AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
            CAST(NULL AS DECIMAL(28, 6)) AS pool_used,
@@ -86,15 +109,18 @@ WITH clock AS (
     WHERE kind = 'grant' AND amount IS NOT NULL AND event_type = 'purser.wallet.granted'
 ), lines AS (
     SELECT * FROM fees UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM used
-    UNION ALL SELECT * FROM reversed UNION ALL SELECT * FROM purchases
+    UNION ALL SELECT * FROM late UNION ALL SELECT * FROM reversed
+    UNION ALL SELECT * FROM purchases
 )
 SELECT l.customer, l.period,
        ROW_NUMBER() OVER (PARTITION BY l.customer, l.period
                           ORDER BY l.rank, l.entry, l.description, l.unit, l.currency) AS line,
        l.kind, l.description, l.unit, l.quantity, l.credits, l.pool_used, l.overage,
        CAST(COALESCE(l.amount, 0) AS DECIMAL(18, 2)) AS amount, l.currency,
-       CASE WHEN p.closes_at <= c.now THEN 'final' ELSE 'draft' END AS status
+       CASE WHEN p.number IS NOT NULL THEN 'final' ELSE 'draft' END AS status, p.number,
+       p.period_end, CASE WHEN p.number IS NOT NULL THEN CAST(p.closes_at AS DATE) END AS issued_on,
+       p.shard,
+       MAX(l.last_entry) OVER (PARTITION BY l.customer, l.period) AS last_entry
 FROM lines AS l
 LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-CROSS JOIN clock AS c
 ORDER BY customer, period, line

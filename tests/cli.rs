@@ -15,6 +15,8 @@ mod checkpoints;
 mod dice;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/invoices.rs"]
+mod invoices;
 #[path = "cli/killed.rs"]
 mod killed;
 #[path = "cli/maintained.rs"]

@@ -147,7 +147,7 @@ async fn session(folder: &Path) -> Session {
     let limits = Limits {
         memory_bytes_max: None,
     };
-    sql::open(&data, &limits).await.expect("a ledger")
+    sql::open(&data, &limits, None).await.expect("a ledger")
 }
 
 async fn csv(session: &Session, statement: &str) -> String {

@@ -3,6 +3,7 @@
 //! Owns their names, defaults and help. Every flag can also be set by the environment variable
 //! that the help names.
 
+mod answers;
 mod explain;
 mod notify;
 
@@ -10,12 +11,12 @@ use std::path::PathBuf;
 
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
-use crate::adapters::sql::output::Format;
 use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
 use crate::jobs::data::{DataError, DataFolder};
 use crate::jobs::shard::Attach;
 
+pub(super) use answers::{AsOfFlag, Balance, Invoice, OutputFormat, Query, Signals};
 pub(super) use explain::{Explain, ExplainFormat};
 pub(super) use notify::{Notify, NotifyFormat};
 
@@ -252,87 +253,6 @@ impl ShardFlags {
     }
 }
 
-/// Answers one SQL statement over the ledger and the views on it.
-///
-/// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
-/// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
-/// `margin_by_task`, `upgrade_signals`, `statement`, `liability`, `breakage`, `revenue` and
-/// `deferred`.
-///
-/// purser query "select customer, sum(credits) from usage group by customer"
-#[derive(Debug, Flags)]
-pub(super) struct Query {
-    /// The statement, or the path of a file that holds it
-    pub(super) sql: String,
-    /// A value for `$name` in the statement, as name=value
-    #[arg(long = "param", value_parser = param)]
-    pub(super) params: Vec<(String, String)>,
-    #[command(flatten)]
-    pub(super) format: FormatFlag,
-    /// Memory that the query may use before it spills to disk, in MiB [default: no limit]
-    #[arg(long, env = "PURSER_QUERY_MEMORY_MIB")]
-    pub(super) memory_mib: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Flags)]
-pub(super) struct FormatFlag {
-    /// How the answer is printed
-    #[arg(long, env = "PURSER_FORMAT", value_enum, default_value = "table")]
-    pub(super) format: OutputFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum OutputFormat {
-    Table,
-    Csv,
-    Json,
-    Ndjson,
-    Parquet,
-}
-
-impl From<OutputFormat> for Format {
-    fn from(format: OutputFormat) -> Self {
-        match format {
-            OutputFormat::Table => Self::Table,
-            OutputFormat::Csv => Self::Csv,
-            OutputFormat::Json => Self::Json,
-            OutputFormat::Ndjson => Self::Ndjson,
-            OutputFormat::Parquet => Self::Parquet,
-        }
-    }
-}
-
-/// Prints the lines of each invoice: the plan's fee, use by task, purchases, and totals.
-#[derive(Debug, Flags)]
-pub(super) struct Invoice {
-    /// The month in which the periods start, such as 2026-10
-    #[arg(long, env = "PURSER_PERIOD", value_parser = month)]
-    pub(super) period: String,
-    /// One customer [default: all]
-    #[arg(long, env = "PURSER_CUSTOMER")]
-    pub(super) customer: Option<String>,
-    #[command(flatten)]
-    pub(super) format: FormatFlag,
-}
-
-/// Prints the customers that have outgrown their plan, and the plan that fits.
-#[derive(Debug, Flags)]
-pub(super) struct Signals {
-    /// One customer [default: all]
-    #[arg(long, env = "PURSER_CUSTOMER")]
-    pub(super) customer: Option<String>,
-    #[command(flatten)]
-    pub(super) format: FormatFlag,
-}
-
-/// Prints a wallet: plan, period, credits used and left, pace, status.
-#[derive(Debug, Flags)]
-pub(super) struct Balance {
-    pub(super) customer: String,
-    #[command(flatten)]
-    pub(super) format: FormatFlag,
-}
-
 /// Keeps the ledger's table fast: merges the small files of days that are over, checkpoints and
 /// cleans its log, and deletes files that no version of it has named for a week.
 ///
@@ -365,22 +285,7 @@ fn shard(text: &str) -> Result<crate::domain::customer::Shard, String> {
     }
 }
 
-fn param(text: &str) -> Result<(String, String), String> {
-    let pair = text
-        .split_once('=')
-        .ok_or("write name=value, such as customer=acme")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
-}
-
 fn time(text: &str) -> Result<Timestamp, String> {
     let time = rfc3339::parse(text.as_bytes());
     time.ok_or_else(|| "write a time with its zone, such as 2026-11-01T00:00:00Z".to_owned())
-}
-
-fn month(text: &str) -> Result<String, String> {
-    let first_day = format!("{text}-01").parse::<jiff::civil::Date>();
-    match first_day {
-        Ok(_) if text.len() == 7 => Ok(text.to_owned()),
-        _ => Err("write year and month, such as 2026-10".to_owned()),
-    }
 }

@@ -8,7 +8,7 @@ pub(super) async fn run(common: &Common, args: Balance) -> Result<(), Failure> {
     let statement = "SELECT * FROM wallets WHERE customer = $customer";
     let params = [("customer".to_owned(), args.customer.clone())];
     match print(
-        &session(common).await?,
+        &session(common, args.as_of).await?,
         statement,
         &params,
         args.format.format,

@@ -112,6 +112,7 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<(), Failure> {
             &Limits {
                 memory_bytes_max: None,
             },
+            None,
         )
         .await?,
     )

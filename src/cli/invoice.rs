@@ -1,58 +1,101 @@
 //! `purser invoice`
 //!
-//! Owns the choice of periods. The lines, their sums and the rounding are the view's.
+//! Owns the choice of periods and the words. The lines, their sums and the rounding are the view's.
 
-use super::args::{Common, Invoice, OutputFormat};
+use std::path::Path;
+
+use super::args::{AsOfFlag, Common, Invoice, OutputFormat};
 use super::failure::Failure;
 use super::query::{print, session};
-
-const LINES: &str = "
-    SELECT * FROM invoice_lines
-    WHERE CAST(period AS VARCHAR) LIKE CONCAT($month, '-%') AND customer LIKE $customer
-    ORDER BY customer, period, line";
-
-const TOTALS: &str = "
-    SELECT customer, period, status, CAST(SUM(amount) AS DECIMAL(28, 2)) AS total, currency
-    FROM invoice_lines
-    WHERE CAST(period AS VARCHAR) LIKE CONCAT($month, '-%') AND customer LIKE $customer
-    GROUP BY customer, period, status, currency
-    ORDER BY customer, period, currency";
+use crate::jobs::invoice::{self, Issued, Total, Wanted, check, issue};
 
 pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
-    let session = session(common).await?;
-    // Names hold no wild cards but `%` and `_`, which the backslash takes back.
-    let customer = args
-        .customer
-        .as_deref()
-        .map_or_else(|| "%".to_owned(), literal);
-    let params = [
-        ("month".to_owned(), args.period.clone()),
-        ("customer".to_owned(), customer),
-    ];
-    let format = args.format.format;
-    let lines = print(&session, LINES, &params, format).await?;
-    if lines == 0 {
-        let whose = args
-            .customer
-            .map_or_else(String::new, |customer| format!(" of `{customer}`"));
-        return Err(Failure::No(format!(
-            "no period{whose} starts in {}",
-            args.period
-        )));
+    if args.schema {
+        let schema = serde_json::to_string_pretty(&invoice::Invoice::schema())?;
+        println!("{schema}");
+        return Ok(());
     }
-    if matches!(format, OutputFormat::Table) {
-        print(&session, TOTALS, &params, format).await?;
+    let Some(month) = args.period else {
+        return checked(common).await;
+    };
+    let session = session(common, args.as_of).await?;
+    let wanted = Wanted {
+        month,
+        customer: args.customer,
+    };
+    if let Some(out) = &args.out {
+        let issued = issue(&session, &common.folder()?, &wanted, out).await?;
+        if issued.is_empty() {
+            return Err(none(&wanted));
+        }
+        tell(&issued, out);
+        return Ok(());
+    }
+    let (lines, params) = wanted.lines();
+    if print(&session, &lines, &params, args.format.format).await? == 0 {
+        return Err(none(&wanted));
+    }
+    if matches!(args.format.format, OutputFormat::Table) {
+        let (condition, params) = wanted.condition();
+        let totals = format!(
+            "SELECT customer, period, status, number,
+                    CAST(SUM(amount) AS DECIMAL(28, 2)) AS total, currency
+             FROM invoice_lines WHERE {condition}
+             GROUP BY customer, period, status, number, currency
+             ORDER BY customer, period, currency"
+        );
+        print(&session, &totals, &params, OutputFormat::Table).await?;
     }
     Ok(())
 }
 
-fn literal(name: &str) -> String {
-    let mut pattern = String::new();
-    for c in name.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
+fn none(wanted: &Wanted) -> Failure {
+    let month = &wanted.month;
+    let whose = wanted.customer.as_ref();
+    let whose = whose.map(|customer| format!(" of `{customer}`"));
+    Failure::No(format!(
+        "no period{} starts in {month}",
+        whose.unwrap_or_default()
+    ))
+}
+
+fn tell(issued: &Issued, out: &Path) {
+    let out = out.display();
+    println!(
+        "{} invoices issued, {} were issued before{}; in {out}",
+        issued.new,
+        issued.known,
+        sums(&issued.totals)
+    );
+    if issued.drafts > 0 {
+        let sums = sums(&issued.draft_totals);
+        println!("{} drafts of periods that are open{sums}", issued.drafts);
     }
-    pattern
+}
+
+fn sums(totals: &[Total]) -> String {
+    let totals = totals.iter().map(|total| {
+        let currency = total.currency.as_deref().unwrap_or_default();
+        format!(", {} {currency}", total.amount)
+    });
+    totals.collect()
+}
+
+/// Compares the books with the ledger.
+async fn checked(common: &Common) -> Result<(), Failure> {
+    let session = session(common, AsOfFlag { as_of: None }).await?;
+    let checked = check(&session).await?;
+    println!(
+        "{} invoices in the books, {} closed periods not issued yet",
+        checked.issued, checked.missing
+    );
+    for fault in &checked.first {
+        println!("{fault}");
+    }
+    match checked.faults {
+        0 => Ok(()),
+        faults => Err(Failure::No(format!(
+            "{faults} lines of the books and of the ledger differ"
+        ))),
+    }
 }

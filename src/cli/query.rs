@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::args::{Common, OutputFormat, Query};
+use super::args::{AsOfFlag, Common, OutputFormat, Query};
 use super::failure::Failure;
 use crate::adapters::sql::output::{OutputError, write};
 use crate::adapters::sql::session::{Limits, Session};
@@ -21,17 +21,17 @@ pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
     let limits = Limits {
         memory_bytes_max: args.memory_mib.map(|mib| mib << 20),
     };
-    let session = sql::open(&common.folder()?, &limits).await?;
+    let session = sql::open(&common.folder()?, &limits, args.as_of.as_of).await?;
     print(&session, &text, &args.params, args.format.format).await?;
     Ok(())
 }
 
 /// A session without a memory limit.
-pub(super) async fn session(common: &Common) -> Result<Session, Failure> {
+pub(super) async fn session(common: &Common, as_of: AsOfFlag) -> Result<Session, Failure> {
     let limits = Limits {
         memory_bytes_max: None,
     };
-    Ok(sql::open(&common.folder()?, &limits).await?)
+    Ok(sql::open(&common.folder()?, &limits, as_of.as_of).await?)
 }
 
 /// Prints the answer of a statement; gives the number of its rows.

@@ -14,7 +14,7 @@ pub(super) async fn run(common: &Common, args: Signals) -> Result<(), Failure> {
     // What a change would save first: that is whom to call.
     statement.push_str(" ORDER BY saving DESC NULLS LAST, customer");
     print(
-        &session(common).await?,
+        &session(common, args.as_of).await?,
         &statement,
         &params,
         args.format.format,

@@ -6,6 +6,7 @@ pub mod checkpoints;
 pub mod data;
 pub mod demo_events;
 pub mod explain;
+pub mod invoice;
 mod last_message;
 pub mod maintain;
 pub mod notify;

@@ -17,6 +17,7 @@ pub(crate) async fn ledger_csv(data: &DataFolder, statement: &str) -> String {
         &Limits {
             memory_bytes_max: None,
         },
+        None,
     )
     .await
     .expect("a ledger");

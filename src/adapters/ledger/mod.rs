@@ -2,9 +2,10 @@
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), what a
 //! commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`), reading rows again
-//! (`recover`), finding some of them (`find`), merging files (`compact`) and the checkpoints of
-//! wallets (`wallets`). Leaves what a row means to `domain::entry`.
+//! (`recover`), finding some of them (`find`), merging files (`compact`), the checkpoints of wallets
+//! (`wallets`) and the table of issued invoices (`books`). Leaves what a row means to `domain::entry`.
 
+mod books;
 mod buffers;
 mod columns;
 mod commit;
@@ -18,6 +19,7 @@ mod recover;
 mod schema;
 mod wallets;
 
+pub use books::{Books, BooksError, lines_schema};
 pub use columns::{Columns, kept_body};
 pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
 pub use compact::{CompactError, compact};

@@ -172,7 +172,7 @@ pub(super) const fn always(name: &'static str, holds: Type, comment: &'static st
     }
 }
 
-const fn maybe(name: &'static str, holds: Type, comment: &'static str) -> Column {
+pub(super) const fn maybe(name: &'static str, holds: Type, comment: &'static str) -> Column {
     Column {
         name,
         holds,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::csv::WriterBuilder as CsvBuilder;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
     Encoder, EncoderFactory, EncoderOptions, JsonArray, JsonFormat, LineDelimited, NullableEncoder,
@@ -21,6 +21,7 @@ use arrow::json::writer::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::memory::MemoryStream;
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -94,6 +95,18 @@ pub async fn write(
     };
     out.flush()?;
     Ok(count)
+}
+
+/// Rows that were collected, as an answer again.
+///
+/// # Errors
+///
+/// None with batches of that schema.
+pub fn rows_of(
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+) -> Result<SendableRecordBatchStream, DataFusionError> {
+    Ok(Box::pin(MemoryStream::try_new(batches, schema, None)?))
 }
 
 async fn write_csv(

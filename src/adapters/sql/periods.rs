@@ -1,15 +1,18 @@
 //! The periods of every wallet, worked out from the ledger.
 //!
-//! Owns reading the rows that open, change and close wallets and start periods. Leaves where a
-//! period ends to `domain::calendar` and what a plan says to the price book.
+//! Owns reading the rows that open, change and close wallets and start periods, and numbering the
+//! invoices of those that have closed. Leaves where a period ends to `domain::calendar` and what a
+//! plan says to the price book.
 //!
-//! Invariant: as the engine reckons them, since both use the same calendar and the same rows.
+//! Invariant: as the engine reckons them, since both use the same calendar and the same rows. A
+//! number, once given, is given again by every later state of the ledger.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
@@ -22,10 +25,13 @@ use crate::domain::price::{Plan, PriceBook};
 use crate::domain::units::{Day, Timestamp};
 
 const WALLETS_AND_POOLS: &str = "
-    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data
+    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data, shard
     FROM ledger
     WHERE kind = 'wallet' OR kind = 'grant' AND grant_id = CONCAT('pool/', CAST(period AS VARCHAR))
     ORDER BY customer, entry";
+
+/// How far each shard is.
+const CLOCKS: &str = "SELECT MAX(received_at) AS now FROM ledger GROUP BY shard";
 
 /// A row that opens or changes a wallet, or gives a pool.
 struct Row<'a> {
@@ -38,16 +44,17 @@ struct Row<'a> {
     terms: (&'a str, &'a str),
     received_at: Timestamp,
     data: Option<&'a str>,
+    shard: i32,
 }
 
-/// One row for each wallet and period in `ledger`. `anchor_day` reads the anchor day from the
+/// One row for each wallet and period in `ledger`, of so many shards. `anchor_day` reads the anchor day from the
 /// `data` of the command that opened a wallet.
 ///
 /// # Errors
 ///
 /// The ledger can't be read.
 pub async fn read_periods(
-    ledger: Arc<dyn TableProvider>,
+    (ledger, shard_count): (Arc<dyn TableProvider>, u32),
     book: &PriceBook,
     anchor_day: impl Fn(&str) -> Option<u8>,
 ) -> Result<Vec<PeriodRow>, SqlError> {
@@ -64,6 +71,7 @@ pub async fn read_periods(
         book,
         anchor: 1,
         periods: Vec::new(),
+        closed: BTreeSet::new(),
     };
     for batch in &batches {
         let text = |name| texts(batch, name).map_err(SqlError::Open);
@@ -72,6 +80,7 @@ pub async fn read_periods(
         let types = text("event_type")?;
         let starts = column(batch, "period")?.as_primitive::<Date32Type>();
         let times = column(batch, "received_at")?.as_primitive::<TimestampMicrosecondType>();
+        let shards = column(batch, "shard")?.as_primitive::<Int32Type>();
         for row in 0..batch.num_rows() {
             let row = Row {
                 customer: customers.value(row),
@@ -81,12 +90,27 @@ pub async fn read_periods(
                 terms: (versions.value(row), plans.value(row)),
                 received_at: Timestamp::new(times.value(row)),
                 data: data.is_valid(row).then(|| data.value(row)),
+                shard: shards.value(row),
             };
             reckoned.add(&row, &anchor_day);
         }
     }
-    let mut periods = reckoned.periods;
+    let Reckoned {
+        mut periods,
+        closed,
+        ..
+    } = reckoned;
     close_the_last(book, &mut periods);
+    let frame = context.sql(CLOCKS).await.map_err(SqlError::Open)?;
+    let mut clocks = Vec::new();
+    for batch in frame.collect().await.map_err(SqlError::Open)? {
+        let times = column(&batch, "now")?.as_primitive::<TimestampMicrosecondType>();
+        clocks.extend(times.iter().flatten());
+    }
+    // A shard that has no row yet may have periods of any time to come.
+    if clocks.len() == shard_count as usize {
+        number(&mut periods, &clocks, &closed);
+    }
     Ok(periods)
 }
 
@@ -96,6 +120,8 @@ struct Reckoned<'b> {
     /// Of the customer at hand.
     anchor: u8,
     periods: Vec<PeriodRow>,
+    /// Whose wallet is closed.
+    closed: BTreeSet<String>,
 }
 
 impl Reckoned<'_> {
@@ -106,6 +132,7 @@ impl Reckoned<'_> {
             (true, _) => {
                 let stated = row.data.and_then(anchor_day);
                 self.anchor = stated.unwrap_or(day_of_month(row.start));
+                self.closed.remove(row.customer);
             }
             (false, _) => self.pool(row),
         }
@@ -132,6 +159,7 @@ impl Reckoned<'_> {
     fn close(&mut self, row: &Row<'_>) {
         let grace = grace(self.book, row.received_at);
         let ends = row.received_at.plus(grace).get();
+        self.closed.insert(row.customer.to_owned());
         let own = self.periods.iter_mut().rev();
         for period in own.take_while(|period| period.customer == row.customer) {
             period.closes_at = period.closes_at.min(ends);
@@ -164,6 +192,8 @@ impl Reckoned<'_> {
             fee_nanos: 0,
             currency: String::new(),
             overage: terms.overage,
+            shard: row.shard,
+            number: None,
         };
         set_terms(&mut period, terms);
         self.periods.push(period);
@@ -177,6 +207,31 @@ fn close_the_last(book: &PriceBook, periods: &mut [PeriodRow]) {
             let end = Day::new(period.period_end).start();
             period.closes_at = end.plus(grace(book, end)).get();
         }
+    }
+}
+
+/// Numbers the closed periods' invoices in the order of closing, for which every later closing must
+/// come later: not before the slowest shard's now, nor before the end of a period whose next one
+/// has not begun yet (so many may fall due at once that the rows come with later messages).
+fn number(periods: &mut [PeriodRow], clocks: &[i64], closed: &BTreeSet<String>) {
+    let mut horizon = clocks.iter().copied().min().unwrap_or(i64::MIN);
+    for (at, period) in periods.iter().enumerate() {
+        let next = periods.get(at + 1);
+        let is_newest = next.is_none_or(|next| next.customer != period.customer);
+        if is_newest && !closed.contains(&period.customer) {
+            horizon = horizon.min(Day::new(period.period_end).start().get());
+        }
+    }
+    let is_closed = |period: &&mut PeriodRow| period.closes_at <= horizon;
+    let mut finals: Vec<&mut PeriodRow> = periods.iter_mut().filter(is_closed).collect();
+    finals.sort_by(|a, b| {
+        let key = |row: &PeriodRow| (row.closes_at, row.period);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.customer.cmp(&b.customer))
+    });
+    for (period, number) in finals.into_iter().zip(1..) {
+        period.number = Some(number);
     }
 }
 

@@ -17,11 +17,13 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
+use datafusion::scalar::ScalarValue;
 
 use super::error::{SqlError, plan_error, run_error, unknown_table};
 use super::statement::{check_size, with_params};
 use super::views::VIEWS;
+use crate::domain::units::Timestamp;
 
 /// What a session shows, each under its field's name, besides the views of `queries/`.
 pub struct Tables {
@@ -32,6 +34,8 @@ pub struct Tables {
     pub prices: RecordBatch,
     /// As made by [`super::tables::plans`].
     pub plans: RecordBatch,
+    /// The lines of the invoices that were issued.
+    pub invoices: Arc<dyn TableProvider>,
 }
 
 /// What a session may use.
@@ -39,6 +43,36 @@ pub struct Limits {
     /// Memory for sorting, grouping and joining, beyond which these spill to the temporary folder
     /// or, where they cannot, the statement fails. Absent: as much as there is.
     pub memory_bytes_max: Option<usize>,
+}
+
+/// The last row that a session shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// Rows received up to then, inclusive.
+    Time(Timestamp),
+    /// Rows up to this entry, inclusive, of a ledger of one shard.
+    Entry(i64),
+}
+
+/// The rows of `ledger` up to `as_of`.
+///
+/// # Errors
+///
+/// [`SqlError::Open`] when the ledger lacks the column.
+pub fn up_to(
+    ledger: Arc<dyn TableProvider>,
+    as_of: AsOf,
+) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let is_shown = match as_of {
+        AsOf::Time(time) => {
+            let time = ScalarValue::TimestampMicrosecond(Some(time.get()), Some("UTC".into()));
+            col("received_at").lt_eq(lit(time))
+        }
+        AsOf::Entry(entry) => col("entry").lt_eq(lit(entry)),
+    };
+    let rows = SessionContext::new().read_table(ledger);
+    let rows = rows.and_then(|rows| rows.filter(is_shown));
+    Ok(rows.map_err(SqlError::Open)?.into_view())
 }
 
 /// A session over one state of the ledger.
@@ -59,9 +93,11 @@ impl Session {
             ("prices", tables.prices),
             ("plans", tables.plans),
         ];
-        context
-            .register_table("ledger", tables.ledger)
-            .map_err(SqlError::Open)?;
+        for (name, table) in [("ledger", tables.ledger), ("invoices", tables.invoices)] {
+            context
+                .register_table(name, table)
+                .map_err(SqlError::Open)?;
+        }
         for (name, batch) in computed {
             let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
             let table = Arc::new(table.map_err(SqlError::Open)?);

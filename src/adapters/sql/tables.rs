@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -38,6 +39,10 @@ pub struct PeriodRow {
     pub fee_nanos: i64,
     pub currency: String,
     pub overage: Overage,
+    /// The shard that owns the wallet.
+    pub shard: i32,
+    /// Of its invoice, from 1 in the order in which periods close; absent while the period is open.
+    pub number: Option<i64>,
 }
 
 /// One price of one version of the price table.
@@ -99,6 +104,16 @@ pub fn periods(rows: &[PeriodRow]) -> Result<RecordBatch, ArrowError> {
             decimals(rows, MONEY_PLACES, |row| {
                 row.overage.price().map(Money::get)
             })?,
+        ),
+        (
+            "shard",
+            Arc::new(Int32Array::from_iter_values(
+                rows.iter().map(|row| row.shard),
+            )),
+        ),
+        (
+            "number",
+            Arc::new(rows.iter().map(|row| row.number).collect::<Int64Array>()),
         ),
     ])
 }
@@ -299,7 +314,7 @@ mod tests {
 
     #[test]
     fn empty_tables_have_their_columns() {
-        assert_eq!(periods(&[]).unwrap().num_columns(), 11);
+        assert_eq!(periods(&[]).unwrap().num_columns(), 13);
         assert_eq!(prices(&[]).unwrap().num_columns(), 9);
         assert_eq!(plans(&[]).unwrap().num_columns(), 10);
     }

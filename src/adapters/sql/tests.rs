@@ -49,6 +49,7 @@ async fn session(rows: &[&str]) -> Session {
         periods: tables::periods(&[]).unwrap(),
         prices: tables::prices(&[]).unwrap(),
         plans: tables::plans(&[]).unwrap(),
+        invoices: SessionContext::new().read_empty().unwrap().into_view(),
     };
     Session::open(
         tables,

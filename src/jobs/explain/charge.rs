@@ -4,7 +4,7 @@
 //! the comparison to `domain::explain`.
 
 use super::rows::PeriodRow;
-use super::{ExplainError, ROWS_MAX, Records, Row, StreamPlace, answer, ledger_rows, named, text};
+use super::{ExplainError, ROWS_MAX, Records, Row, StreamPlace, ledger_rows, named, text};
 use crate::adapters::cloudevents::Decoder;
 use crate::domain::entry::{POOL_PREFIX, ROLLOVER_PREFIX};
 use crate::domain::event::Members;
@@ -14,6 +14,7 @@ use crate::domain::explain::{
 };
 use crate::domain::price::{Overage, PriceBook};
 use crate::domain::units::{Credits, Timestamp};
+use crate::jobs::sql::answer;
 
 /// Grants that one statement asks for.
 const GRANTS_AT_ONCE: usize = 100;

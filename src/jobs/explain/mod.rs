@@ -15,18 +15,16 @@ use std::collections::HashMap;
 
 use super::data::{DataError, DataFolder};
 use super::prices::PricesError;
-use super::sql::{self, OpenError};
+use super::sql::{self, AnswerError, OpenError};
 use crate::adapters::cloudevents::Decoder;
-use crate::adapters::sql::error::SqlError;
-use crate::adapters::sql::output::OutputError;
 use crate::adapters::sql::session::{Limits, Session};
 use crate::domain::command;
 use crate::domain::event::{Members, Value};
 use crate::domain::price::PriceBook;
 pub use charge::{Charge, Granted, Leg, Payer, Reversed};
 pub use rejection::Rejection;
+use rows::ledger_rows;
 pub use rows::{ROWS_MAX, Row, StreamPlace};
-use rows::{answer, ledger_rows};
 
 /// Rejected bodies that are shown when no event has the id.
 const NEAR_MAX: usize = 5;
@@ -41,11 +39,7 @@ pub enum ExplainError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
-    Sql(#[from] SqlError),
-    #[error("could not read rows of the ledger")]
-    Answer(#[from] OutputError),
-    #[error("could not understand a row of the ledger")]
-    Row(#[source] serde_json::Error),
+    Answer(#[from] AnswerError),
 }
 
 /// What explanations are made from: one state of the ledger, and all price versions.
@@ -133,7 +127,7 @@ pub async fn open(data: &DataFolder) -> Result<Records, ExplainError> {
         memory_bytes_max: None,
     };
     Ok(Records {
-        session: sql::open(data, &limits).await?,
+        session: sql::open(data, &limits, None).await?,
         book: data.prices()?.load().await?,
         shard_count: data.ledger().await?.shard_count(),
     })

@@ -6,15 +6,15 @@
 //! so that a ledger that knows more of them than this program can still be explained.
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _};
 
 use super::ExplainError;
-use crate::adapters::sql::output::{Format, write};
 use crate::adapters::sql::session::Session;
 use crate::domain::calendar;
 use crate::domain::decimal::scaled_from_plain;
 use crate::domain::rfc3339;
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
+use crate::jobs::sql::answer;
 
 /// Rows of one statement that are looked at; more stand in the ledger only of an event that was
 /// sent again and again.
@@ -108,27 +108,7 @@ pub(super) async fn ledger_rows(
     let statement = format!(
         "SELECT {COLUMNS} FROM ledger WHERE {condition} ORDER BY shard, entry LIMIT {ROWS_MAX}"
     );
-    answer(session, &statement, params).await
-}
-
-/// The rows of an answer.
-pub(super) async fn answer<T: DeserializeOwned>(
-    session: &Session,
-    statement: &str,
-    params: &[(&str, &str)],
-) -> Result<Vec<T>, ExplainError> {
-    let params: Vec<(String, String)> = params
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let rows = session.run(statement, &params).await?;
-    let mut text = Vec::new();
-    write(rows, Format::Ndjson, &mut text).await?;
-    let lines = text.split(|byte| *byte == b'\n');
-    let lines = lines.filter(|line| !line.is_empty());
-    lines
-        .map(|line| serde_json::from_slice(line).map_err(ExplainError::Row))
-        .collect()
+    Ok(answer(session, &statement, params).await?)
 }
 
 fn credits<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
