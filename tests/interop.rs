@@ -1,4 +1,5 @@
-//! Other engines over our ledger: DuckDB and Polars must see what our own SQL sees.
+//! Other engines over our tables: DuckDB and Polars must see what our own SQL sees, and DuckDB must
+//! make of the ledger what the issued invoices say.
 //!
 //! Owns the input and the comparison; `interop/read.py` asks the other engines. They are
 //! installed once into `target/tools`.
@@ -169,4 +170,95 @@ fn duckdb_and_polars_see_the_sums_and_types_that_we_see() {
         assert_eq!(different, None, "{engine}");
         assert_eq!(ours, theirs.out, "{engine}");
     }
+}
+
+/// A year of 30 customers whose periods start on as many days: usage with every place of a
+/// decimal, overage, late usage, reversals in later periods, purchases.
+fn year() -> String {
+    let mut lines = String::new();
+    let mut event = |id: &str, kind: &str, customer: &str, time: &str, data: &str| {
+        let start = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/gateway","#);
+        let rest = format!(r#""type":"{kind}","subject":"{customer}","time":"{time}","#);
+        writeln!(lines, r#"{start}{rest}"data":{data}}}"#).expect("in memory");
+    };
+    for day in 0..364 {
+        let (month, of_month) = (1 + day / 31, 1 + day % 31);
+        let last = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1];
+        for c in (0..30).filter(|c| day >= *c && (day + c) % 3 == 0 && of_month <= last) {
+            let (id, customer) = (format!("e{day}-{c}"), format!("c{c}"));
+            let time = format!("2025-{month:02}-{of_month:02}T10:00:00Z");
+            let pages = day * 7919 % 300 + 1;
+            let data = format!(r#"{{"pages":{pages}.{day:06},"tokens":{pages}}}"#);
+            event(&id, "page.translated", &customer, &time, &data);
+            if day % 40 == 39 {
+                // Five weeks late, so that its period has closed.
+                let before = (month + 10) % 12 + 1;
+                let late = format!("2025-{before:02}-01T10:00:00Z");
+                if before < month && day > 60 {
+                    event(
+                        &format!("l{id}"),
+                        "page.translated",
+                        &customer,
+                        &late,
+                        &data,
+                    );
+                }
+            }
+            if day > 90 && day % 30 == 29 {
+                let old = format!("e{}-{c}", day - 33);
+                let data = format!(r#"{{"source":"/gateway","id":"{old}","reason":"bad"}}"#);
+                event(
+                    &format!("r{id}"),
+                    "purser.usage.reversed",
+                    &customer,
+                    &time,
+                    &data,
+                );
+            }
+            if day % 50 == 49 {
+                let data =
+                    r#"{"credits":"10.5","basis":"purchased","price":"1.99","currency":"USD"}"#;
+                event(
+                    &format!("g{id}"),
+                    "purser.wallet.granted",
+                    &customer,
+                    &time,
+                    data,
+                );
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn another_engine_makes_the_same_invoices_of_a_year() {
+    let place = Place::new();
+    let cheap = PRICES
+        .replace("\"1000.000001\"", "\"300.000001\"")
+        .replace("2026-01", "2025-01");
+    place.write("prices/2026-01.toml", cheap);
+    place.write("events.ndjson", year());
+    place.replay("events.ndjson");
+    let until = ["replay", "events.ndjson", "--until", "2026-03-01T00:00:00Z"];
+    place.done(&until);
+    for month in 1..=12 {
+        let month = format!("2025-{month:02}");
+        place.done(&["invoice", "--period", &month, "--out", "invoices"]);
+    }
+    let kinds = place.csv("SELECT DISTINCT kind FROM invoices ORDER BY kind");
+    assert_eq!(kinds, "kind\nfee\ngrant\nlate\nreversal\nusage\n");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/invoices.py");
+    let mut check = Command::new(python());
+    let theirs = ran(check
+        .arg(script)
+        .arg(place.path("data"))
+        .output()
+        .expect("python"));
+    assert_eq!(theirs.code, 0, "{}", theirs.err);
+    let ours = "SELECT COUNT(DISTINCT number) AS n, SUM(credits) AS credits, SUM(amount) AS amount
+        FROM invoices";
+    let ours = place.csv(ours).replace(',', " ");
+    assert_eq!(ours.lines().nth(1), theirs.out.lines().next());
+    place.done(&["invoice", "--check"]);
 }

@@ -28,6 +28,8 @@ mod process;
 mod rounds;
 #[path = "worker/same_sums.rs"]
 mod same_sums;
+#[path = "worker/signals.rs"]
+mod signals;
 #[path = "worker/stopping.rs"]
 mod stopping;
 #[path = "worker/streams.rs"]

@@ -1,6 +1,7 @@
 //! The data folder: where the ledger and the price files lie.
 //!
-//! Owns its layout: `ledger/` and `wallets/` are tables, `prices/` holds each price version once.
+//! Owns its layout: `ledger/`, `wallets/` and `invoices/` are tables, `prices/` holds each price
+//! version once.
 //! Leaves what is in them to `adapters`, and files that wait for their upload to `spool`.
 
 use std::io;

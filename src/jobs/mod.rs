@@ -16,6 +16,7 @@ pub mod recall;
 pub mod replay;
 pub mod run;
 pub mod shard;
+pub mod signals;
 mod spool;
 pub mod sql;
 pub mod verify;

@@ -8,15 +8,10 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::{Context, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use tokio::time::timeout;
 
 use super::alert_reader::DeliveredAlert;
-use super::connect::ANSWER_WAIT;
-use super::stream::api;
 use super::{Connection, NatsError};
 
 /// What the stream of dead letters takes; no subject of an alert, or a dead one would be read as
@@ -67,22 +62,16 @@ impl Connection {
     /// [`NatsError::Api`] when the broker has not stored it within a few seconds, also because the
     /// stream is full.
     pub async fn bury(&self, stream: &str, letter: &DeadLetter<'_>) -> Result<(), NatsError> {
-        let doing = "store a dead letter in";
         let DeadLetter {
             receiver, alert, ..
         } = *letter;
         let message = PublishMessage::build()
             .payload(alert.payload.clone())
-            .headers(why(letter))
-            .expected_last_subject_sequence(0);
+            .headers(why(letter));
         let subject = format!("dead.alerts.{receiver}.{}", alert.id);
-        let stored = store(&self.jetstream, subject, message);
-        match timeout(ANSWER_WAIT, stored).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(fault)) if fault.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
-            Ok(Err(fault)) => Err(api(doing, stream, fault)),
-            Err(late) => Err(api(doing, stream, late)),
-        }
+        self.store_once(("store a dead letter in", stream), subject, message)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -101,12 +90,4 @@ fn why(letter: &DeadLetter<'_>) -> HeaderMap {
     }
     headers.insert("Purser-Subject", alert.message.subject.as_str());
     headers
-}
-
-async fn store(
-    jetstream: &Context,
-    subject: String,
-    message: PublishMessage,
-) -> Result<PublishAck, PublishError> {
-    jetstream.send_publish(subject, message).await?.await
 }

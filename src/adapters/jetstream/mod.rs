@@ -18,10 +18,12 @@ mod connect;
 mod dead_letters;
 mod delivery;
 mod error;
+mod once;
 mod publish;
 mod pulls;
 mod questions;
 mod receive;
+mod signals;
 mod stream;
 
 pub use alert_consumer::{AlertConsumer, Begin, WantedConsumer};
@@ -38,4 +40,5 @@ pub use error::NatsError;
 pub use publish::{Outgoing, Published, Publisher};
 pub use questions::{Question, Questions};
 pub use receive::Receiver;
+pub use signals::Signal;
 pub use stream::{Facts, StreamId};

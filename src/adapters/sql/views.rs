@@ -5,7 +5,7 @@
 //! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
-pub(super) const VIEWS: [(&str, &str); 17] = [
+pub(super) const VIEWS: [(&str, &str); 18] = [
     ("reversals", include_str!("../../../queries/reversals.sql")),
     ("usage", include_str!("../../../queries/usage.sql")),
     ("overage", include_str!("../../../queries/overage.sql")),
@@ -30,6 +30,7 @@ pub(super) const VIEWS: [(&str, &str); 17] = [
         "upgrade_signals",
         include_str!("../../../queries/upgrade_signals.sql"),
     ),
+    ("signals", include_str!("../../../queries/signals.sql")),
     ("deferred", include_str!("../../../queries/deferred.sql")),
     ("liability", include_str!("../../../queries/liability.sql")),
     ("breakage", include_str!("../../../queries/breakage.sql")),

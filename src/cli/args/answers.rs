@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Flags, ValueEnum};
 
+use super::Nats;
 use crate::adapters::sql::output::Format;
 use crate::adapters::sql::session::AsOf;
 use crate::domain::rfc3339;
@@ -14,8 +15,8 @@ use crate::domain::rfc3339;
 ///
 /// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
 /// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
-/// `margin_by_task`, `upgrade_signals`, `statement`, `liability`, `breakage`, `revenue` and
-/// `deferred`.
+/// `margin_by_task`, `upgrade_signals`, `signals`, `statement`, `liability`, `breakage`, `revenue`
+/// and `deferred`, and the issued `invoices`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
 #[derive(Debug, Flags)]
@@ -101,12 +102,21 @@ pub(in crate::cli) struct Invoice {
     pub(in crate::cli) as_of: AsOfFlag,
 }
 
-/// Prints the customers that have outgrown their plan, and the plan that fits.
+/// Prints whom sales should call: who has outgrown a plan or does not use it, the plan that would
+/// have been cheapest, a score and the reasons.
+///
+/// With --publish each is told on signals.<customer>.<kind>.<period> of the stream SIGNALS as a
+/// CloudEvent, once a period, so that it can run every day.
 #[derive(Debug, Flags)]
 pub(in crate::cli) struct Signals {
     /// One customer [default: all]
     #[arg(long, env = "PURSER_CUSTOMER")]
     pub(in crate::cli) customer: Option<String>,
+    /// Tells the broker
+    #[arg(long, env = "PURSER_PUBLISH")]
+    pub(in crate::cli) publish: bool,
+    #[command(flatten)]
+    pub(in crate::cli) nats: Nats,
     #[command(flatten)]
     pub(in crate::cli) format: FormatFlag,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 //!
 //! Owns what is compared: every column of every line of every invoice that was issued.
 
+use crate::adapters::sql::output::{Format, write};
 use crate::adapters::sql::session::Session;
 use crate::jobs::sql::{AnswerError, answer};
 
@@ -30,10 +31,9 @@ struct Counts {
     missing: i64,
 }
 
-/// A line that only one side has.
+/// What is told of a line that only one side has.
 #[derive(serde::Deserialize)]
 struct Lone {
-    side: String,
     number: i64,
     customer: String,
     period: String,
@@ -53,42 +53,59 @@ pub async fn check(session: &Session) -> Result<Checked, AnswerError> {
         (SELECT COUNT(*) FROM periods
          WHERE number IS NOT NULL AND number NOT IN (SELECT number FROM invoices)) AS missing";
     let counts: Vec<Counts> = answer(session, counts, &[]).await?;
-    // A line that stands in the books twice is a fault too: hence the counts.
-    let lone = format!(
-        "WITH made AS (
-             SELECT {COLUMNS} FROM invoice_lines WHERE number IN (SELECT number FROM invoices)
-         ), both AS (
-             SELECT 1 AS books, 0 AS ledger, {COLUMNS} FROM invoices
-             UNION ALL SELECT 0 AS books, 1 AS ledger, {COLUMNS} FROM made
-         ), counted AS (
-             SELECT SUM(books) AS books, SUM(ledger) AS ledger, {COLUMNS} FROM both
-             GROUP BY {COLUMNS}
-         )
-         SELECT CASE WHEN books > ledger THEN 'books' ELSE 'ledger' END AS side,
-                number, customer, period, line, description, quantity, amount
-         FROM counted WHERE books <> ledger ORDER BY number, line, side"
-    );
-    let lone: Vec<Lone> = answer(session, &lone, &[]).await?;
-    let mut checked = Checked {
-        faults: lone.len(),
-        ..Checked::default()
-    };
+    let mut checked = Checked::default();
     if let Some(counts) = counts.first() {
         (checked.issued, checked.missing) = (counts.issued, counts.missing);
     }
-    let words = |lone: &Lone| {
-        format!(
-            "only in the {}: INV-{:06} of `{}`, period {}, line {}: {}, {}, {}",
-            lone.side,
-            lone.number,
-            lone.customer,
-            lone.period,
-            lone.line,
-            lone.description,
-            lone.quantity,
-            lone.amount
-        )
-    };
-    checked.first = lone.iter().take(SHOWN_MAX).map(words).collect();
+    let books = lines(session, "invoices").await?;
+    let issued = "invoice_lines WHERE number IN (SELECT number FROM invoices)";
+    let ledger = lines(session, issued).await?;
+    let (mut books, mut ledger) = (books.iter().peekable(), ledger.iter().peekable());
+    loop {
+        let (side, lone) = match (books.peek(), ledger.peek()) {
+            (Some(one), Some(other)) if one == other => {
+                (books.next(), ledger.next());
+                continue;
+            }
+            (Some(one), Some(other)) if one < other => ("books", books.next()),
+            (Some(_), None) => ("books", books.next()),
+            (_, Some(_)) => ("ledger", ledger.next()),
+            (None, None) => break,
+        };
+        checked.faults += 1;
+        if let Some(lone) = lone.filter(|_| checked.first.len() < SHOWN_MAX) {
+            checked
+                .first
+                .push(words(side, &serde_json::from_str(lone)?));
+        }
+    }
     Ok(checked)
+}
+
+/// Lines as text, each with every column, sorted: a line that is there twice is there twice.
+async fn lines(session: &Session, from: &str) -> Result<Vec<String>, AnswerError> {
+    let statement = format!("SELECT {COLUMNS} FROM {from}");
+    let rows = session.run(&statement, &[]).await?;
+    let mut text = Vec::new();
+    write(rows, Format::Ndjson, &mut text).await?;
+    let text = String::from_utf8_lossy(&text);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    Ok(lines)
+}
+
+fn words(side: &str, lone: &Lone) -> String {
+    let Lone {
+        number,
+        customer,
+        period,
+        line,
+        description,
+        quantity,
+        amount,
+    } = lone;
+    format!(
+        "only in the {side}: INV-{number:06} of `{customer}`, period {period}, line {line}: \
+         {description}, {quantity}, {amount}"
+    )
 }
