@@ -14,17 +14,18 @@
 --             `reversal`: one for each event of which usage was reversed, with the period in which
 --             that was booked; negative, and where overage comes back, the credit note. `grant`:
 --             one for each purchase. What is voided or expires is no line: nothing is paid back for
---             it. Status is `final` once the period is closed, and then the invoice has a `number`
---             (from 1 in the order in which periods close) and is issued_on that day; else `draft`.
---             period_end is exclusive. last_entry is the last ledger entry, of its shard, that made
---             any line of the invoice: `entry <= last_entry` makes it again.
+--             it. Status is `final` once the period is closed, its end and the grace over, or the grace
+--             after the wallet's closing; then the invoice is issued_on that day and has a `number`,
+--             from 1 in the order of closing (then of period and customer); else it is a `draft`.
+--             period_end is exclusive, also where the wallet was closed before. last_entry is the last
+--             ledger entry, of its shard, that made any line: `entry <= last_entry` makes them again.
 WITH names AS (
     SELECT DISTINCT version, plan, name FROM plans
 ), fees AS (
     SELECT l.customer, l.period, 1 AS rank, 'fee' AS kind, CAST(0 AS BIGINT) AS entry,
            MAX(l.entry) AS last_entry,
            COALESCE(n.name, l.plan) AS description, 'period' AS unit,
-           CAST(1 AS DECIMAL(28, 6)) AS quantity,
+           CAST(COUNT(*) AS DECIMAL(28, 6)) AS quantity,
            CAST(NULL AS DECIMAL(28, 6)) AS credits,
            CAST(NULL AS DECIMAL(28, 6)) AS pool_used,
            CAST(NULL AS DECIMAL(28, 6)) AS overage,
@@ -60,6 +61,12 @@ WITH names AS (
     LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
     WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) >= l.period
     GROUP BY l.customer, l.period, l.task, l.unit, COALESCE(l.currency, p.currency)
+), spans AS (
+    -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
+    SELECT customer, period,
+           LEAST(period_end, COALESCE(LEAD(period) OVER (PARTITION BY customer ORDER BY period),
+                                      period_end)) AS period_end
+    FROM periods
 ), late AS (
     SELECT l.customer, l.period, 4 AS rank, 'late' AS kind, CAST(0 AS BIGINT) AS entry,
            MAX(l.entry) AS last_entry,
@@ -76,7 +83,7 @@ WITH names AS (
            COALESCE(l.currency, p.currency) AS currency
     FROM ledger AS l
     LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    LEFT JOIN periods AS e ON e.customer = l.customer AND e.period <= CAST(l.used_at AS DATE)
+    LEFT JOIN spans AS e ON e.customer = l.customer AND e.period <= CAST(l.used_at AS DATE)
                           AND CAST(l.used_at AS DATE) < e.period_end
     WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) < l.period
     GROUP BY l.customer, l.period, l.task, l.unit, e.period, COALESCE(l.currency, p.currency)
@@ -85,7 +92,7 @@ WITH names AS (
                                              ORDER BY entry) AS noted
     FROM reversals
 ), reversed AS (
-    SELECT r.customer, r.period, 5 AS rank, 'reversal' AS kind, r.entry, r.entry AS last_entry,
+    SELECT r.customer, r.period, 5 AS rank, 'reversal' AS kind, r.entry, r.last_entry,
            CONCAT('reversal of ', COALESCE(r.reversed_id, '?'), ' (', r.task, '), period ',
                   COALESCE(CAST(r.reversed_period AS VARCHAR), '?')) AS description, r.unit,
            -r.quantity AS quantity, -r.credits AS credits, -r.to_grants AS pool_used,

@@ -38,7 +38,7 @@ WITH texts AS (
                 AS DECIMAL(28, 6)) AS overage,
            CAST(COALESCE(-SUM(delta) FILTER (WHERE kind = 'expire'), 0) AS DECIMAL(28, 6)) AS lapsed,
            CAST(SUM(amount) AS DECIMAL(28, 9)) AS amount, MAX(currency) AS currency,
-           MIN(entry) AS entry
+           MIN(entry) AS entry, MAX(entry) AS last_entry
     FROM ledger
     WHERE kind = 'reversal' OR kind = 'expire' AND idx >= 0    -- a clock's rows have idx -1
     GROUP BY customer, period, received_at, shard, source, seq, idx
@@ -79,7 +79,7 @@ WITH texts AS (
 SELECT n.customer, n.period, n.received_at, n.event_source, n.event_id, n.reason,
        n.reversed_source, n.reversed_id, f.reversed_period, n.task, n.unit, n.quantity,
        n.credits, n.to_grants, n.overage, n.lapsed, n.amount, n.currency,
-       f.reversed_entry, n.shard, n.entry
+       f.reversed_entry, n.shard, n.entry, n.last_entry
 FROM named AS n
 LEFT JOIN found AS f ON f.customer = n.customer AND f.entry = n.entry AND f.place = 1
 ORDER BY n.shard, n.entry

@@ -1,24 +1,28 @@
 -- Question:   Whom should sales call, why, and with which plan?
 -- Parameters: none; a view, so filter it with WHERE.
--- Units:      score 1 to 100; used_percent, growth in percent, growth rounded half away from zero to
---             one place; overage in credits; costs and saving in `currency` over the
---             compared_periods, rounded half away from zero to nine places. period_end is exclusive.
--- One row is: one open wallet with a reason to call. `ceiling`: it is in `upgrade_signals`, or had
---             overage or was at its ceiling in one of its last periods. `under_use`: none of these,
---             and its last two periods at least used less than 30 percent of the pool.
+-- Units:      score up to 100; used_percent, growth in percent, growth rounded half away from zero
+--             to one place; overage in credits; saving_now in `currency` for the current period;
+--             costs and saving in `currency` over the compared_periods, rounded half away from zero
+--             to nine places. period_end is exclusive.
+-- One row is: one open wallet with a reason to call. `ceiling`: it is in `upgrade_signals`, or one of
+--             its last periods had overage or was at its ceiling. `under_use`: none of these, and two
+--             or three of its last periods used less than 30 percent of the pool.
 --
--- The last periods are the newest three that have ended, compared_periods of them. A period is at
--- the ceiling when its credits, net of reversals, reach its pool; months_at_ceiling counts such
--- periods back from the newest, of any number. growth compares the newest with the one before. Every
--- plan of the newest price version in force and of the wallet's currency is costed for the last
--- periods as they were used: its fee and the credits beyond its pool at its overage price; a plan
--- that blocks must have had enough in each. Purchases and promotions are left out. best_plan is the
--- cheapest (then the lower fee, then the id), and saving is what the present plan costs more.
+-- plan to overage, run_out_date, fitting_plan and saving_now are of the current period and as in
+-- `upgrade_signals`, null where that has no row; the rest looks back, on the last periods: the newest
+-- three in the current currency that have ended, compared_periods of them. A period's pool is all that it was granted as pool,
+-- and it is at the ceiling when its credits, net of the reversals booked in it, reach that;
+-- periods_at_ceiling counts such periods back from the newest. growth compares the newest with the
+-- one before, null where that used nothing or next to nothing. Every plan of the newest price version in force and of
+-- the wallet's currency is costed for the last periods as they were used: its fee and the credits
+-- beyond its pool at its overage price; a plan that blocks must have had enough in each, else its cost
+-- is null. Purchases and promotions are left out. best_plan is the cheapest (then the lower fee, then
+-- the id), and saving is what the present plan costs more. It may be a smaller plan.
 --
--- The score of `ceiling` adds 30 for 80 percent used, 20 for overage now, 20 for running out before
--- the period ends, 10 for each last period with overage and 10 for each at the ceiling, 10 for
--- growth of 20 percent and 10 for a saving. That of `under_use` adds 20 for each last period under 30
--- percent, 20 for no use in a week, 10 for a decline of 20 percent and 10 for a saving.
+-- The score of `ceiling` adds 30 for 80 percent used, 20 for overage now, 20 for heading for more than
+-- the pool, 10 for each last period with overage and 10 for each at the ceiling, 10 for growth of 20
+-- percent and 10 for a saving now, up to 100. That of `under_use` adds 20 for each last period under
+-- 30 percent, 20 for no use in a week, 10 for a decline of 20 percent and 10 for a saving, up to 100.
 WITH clock AS (
     SELECT MAX(received_at) AS now FROM ledger
 ), terms AS (
@@ -28,18 +32,24 @@ WITH clock AS (
                             WHERE p.effective_from <= c.now)
 ), uses AS (
     SELECT customer, period,
-           CAST(GREATEST(SUM(credits), 0) AS DECIMAL(28, 6)) AS credits,
+           CAST(GREATEST(COALESCE(SUM(credits), 0), 0) AS DECIMAL(28, 6)) AS credits,
            CAST(COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0)
-                AS DECIMAL(28, 6)) AS overage
+                AS DECIMAL(28, 6)) AS overage,
+           -- Pools are granted by the clock and by every command but the one for other grants.
+           CAST(COALESCE(SUM(delta) FILTER (WHERE kind = 'grant'), 0) AS DECIMAL(28, 6)) AS pool
     FROM ledger
     WHERE credits IS NOT NULL
+       OR kind = 'grant' AND COALESCE(event_type, '') <> 'purser.wallet.granted'
     GROUP BY customer, period
 ), ended AS (
-    SELECT p.customer, p.period, p.pool, p.currency,
+    SELECT p.customer, p.period, COALESCE(u.pool, CAST(0 AS DECIMAL(28, 6))) AS pool, p.currency,
            COALESCE(u.credits, CAST(0 AS DECIMAL(28, 6))) AS credits,
            COALESCE(u.overage, CAST(0 AS DECIMAL(28, 6))) AS overage,
            ROW_NUMBER() OVER (PARTITION BY p.customer ORDER BY p.period DESC) AS ago
     FROM periods AS p
+    JOIN wallets AS w ON w.customer = p.customer
+    JOIN periods AS n ON n.customer = w.customer AND n.period = w.period
+                     AND n.currency = p.currency
     CROSS JOIN clock AS c
     LEFT JOIN uses AS u ON u.customer = p.customer AND u.period = p.period
     WHERE p.period_end <= CAST(c.now AS DATE)
@@ -49,7 +59,7 @@ WITH clock AS (
            COUNT(*) FILTER (WHERE ago <= 3 AND overage > 0) AS overage_periods,
            COUNT(*) FILTER (WHERE ago <= 3 AND credits >= pool) AS ceiling_periods,
            COUNT(*) FILTER (WHERE ago <= 3 AND 10 * credits < 3 * pool) AS low_periods,
-           COALESCE(MIN(ago) FILTER (WHERE credits < pool) - 1, COUNT(*)) AS months_at_ceiling,
+           COALESCE(MIN(ago) FILTER (WHERE credits < pool) - 1, COUNT(*)) AS periods_at_ceiling,
            MAX(credits) FILTER (WHERE ago = 1) AS newest,
            MAX(credits) FILTER (WHERE ago = 2) AS before
     FROM ended
@@ -72,14 +82,16 @@ WITH clock AS (
     FROM costs
 ), joined AS (
     SELECT w.customer, w.plan, w.period, w.period_end, w.used_percent, w.overage, w.pace,
-           s.run_out_date, s.customer IS NOT NULL AS is_outgrown,
+           s.run_out_date, s.customer IS NOT NULL AS is_outgrown, s.reason AS outgrown,
+           s.projected > s.pool AS is_heading_over, s.fitting_plan, s.saving AS saving_now,
            COALESCE(h.compared_periods, 0) AS compared_periods,
            COALESCE(h.overage_periods, 0) AS overage_periods,
            COALESCE(h.ceiling_periods, 0) AS ceiling_periods,
            COALESCE(h.low_periods, 0) AS low_periods,
-           COALESCE(h.months_at_ceiling, 0) AS months_at_ceiling,
+           COALESCE(h.periods_at_ceiling, 0) AS periods_at_ceiling,
            CASE WHEN h.before > 0
-                THEN CAST(100 * (h.newest - h.before) / h.before AS DECIMAL(18, 1)) END AS growth,
+                THEN TRY_CAST(100 * (h.newest - h.before) / h.before AS DECIMAL(18, 1))
+                END AS growth,
            n.cost AS cost_now_plan, b.plan AS best_plan, b.cost AS best_plan_cost,
            CAST(n.cost - b.cost AS DECIMAL(28, 9)) AS saving, p.currency
     FROM wallets AS w
@@ -101,30 +113,32 @@ SELECT customer, kind,
            WHEN 'ceiling' THEN
                CASE WHEN used_percent >= 80 THEN 30 ELSE 0 END
                + CASE WHEN overage > 0 THEN 20 ELSE 0 END
-               + CASE WHEN run_out_date IS NOT NULL THEN 20 ELSE 0 END
+               + CASE WHEN is_heading_over THEN 20 ELSE 0 END
                + 10 * overage_periods + 10 * ceiling_periods
                + CASE WHEN growth >= 20 THEN 10 ELSE 0 END
-               + CASE WHEN saving > 0 THEN 10 ELSE 0 END
+               + CASE WHEN saving_now > 0 THEN 10 ELSE 0 END
            ELSE 20 * low_periods
                + CASE WHEN pace = 0 THEN 20 ELSE 0 END
                + CASE WHEN growth <= -20 THEN 10 ELSE 0 END
                + CASE WHEN saving > 0 THEN 10 ELSE 0 END
        END) AS score,
-       plan, period, period_end, used_percent, overage, run_out_date, months_at_ceiling, growth,
-       compared_periods, cost_now_plan, best_plan, best_plan_cost, saving, currency,
+       plan, period, period_end, used_percent, overage, run_out_date, fitting_plan, saving_now,
+       periods_at_ceiling, growth, compared_periods, cost_now_plan, best_plan, best_plan_cost, saving,
+       currency,
        CONCAT_WS('; ',
-           CASE WHEN kind = 'ceiling' AND used_percent >= 80
-                THEN CONCAT(CAST(used_percent AS VARCHAR), ' % of the credits are used') END,
-           CASE WHEN overage > 0 THEN CONCAT(CAST(overage AS VARCHAR), ' credits of overage') END,
+           outgrown,
            CASE WHEN run_out_date IS NOT NULL
                 THEN CONCAT('runs out on ', CAST(run_out_date AS VARCHAR)) END,
+           CASE WHEN saving_now > 0
+                THEN CONCAT(fitting_plan, ' would save ',
+                            CAST(CAST(saving_now AS DECIMAL(28, 2)) AS VARCHAR), ' ', currency,
+                            ' in this period') END,
            CASE WHEN overage_periods > 0
                 THEN CONCAT('overage in ', CAST(overage_periods AS VARCHAR), ' of the last ',
                             CAST(compared_periods AS VARCHAR), span) END,
-           CASE WHEN months_at_ceiling > 0
-                THEN CONCAT('at the ceiling for ', CAST(months_at_ceiling AS VARCHAR),
-                            CASE WHEN months_at_ceiling = 1 THEN ' period' ELSE ' periods' END)
-                END,
+           CASE WHEN ceiling_periods > 0
+                THEN CONCAT('at the ceiling in ', CAST(ceiling_periods AS VARCHAR), ' of the last ',
+                            CAST(compared_periods AS VARCHAR), span) END,
            CASE WHEN kind = 'ceiling' AND growth >= 20
                 THEN CONCAT('growing by ', CAST(growth AS VARCHAR), ' %') END,
            CASE WHEN kind = 'under_use'

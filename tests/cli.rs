@@ -33,6 +33,8 @@ mod refusals;
 mod replayed;
 #[path = "cli/reversals.rs"]
 mod reversals;
+#[path = "cli/signals.rs"]
+mod signals;
 #[allow(dead_code, reason = "a part of it is used here")]
 #[path = "support/story.rs"]
 mod story;

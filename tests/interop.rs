@@ -250,9 +250,10 @@ fn another_engine_makes_the_same_invoices_of_a_year() {
     assert_eq!(kinds, "kind\nfee\ngrant\nlate\nreversal\nusage\n");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/invoices.py");
     let mut check = Command::new(python());
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/invoice.schema.json");
     let theirs = ran(check
         .arg(script)
-        .arg(place.path("data"))
+        .args([place.path("data"), place.path("invoices"), schema])
         .output()
         .expect("python"));
     assert_eq!(theirs.code, 0, "{}", theirs.err);

@@ -6,6 +6,7 @@
 mod answers;
 mod explain;
 mod notify;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ use crate::jobs::shard::Attach;
 pub(super) use answers::{AsOfFlag, Balance, Invoice, OutputFormat, Query, Signals};
 pub(super) use explain::{Explain, ExplainFormat};
 pub(super) use notify::{Notify, NotifyFormat};
+pub(super) use serve::Serve;
 
 /// The credit wallet behind AI products: usage events in, credits, alerts and invoices out.
 ///
@@ -90,6 +92,7 @@ pub(super) enum Command {
     Signals(Signals),
     Balance(Balance),
     Explain(Explain),
+    Serve(Serve),
     Maintain(Maintain),
     /// Proves that a data folder is whole and right, row by row
     ///

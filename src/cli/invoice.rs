@@ -7,7 +7,7 @@ use std::path::Path;
 use super::args::{AsOfFlag, Common, Invoice, OutputFormat};
 use super::failure::Failure;
 use super::query::{print, session};
-use crate::jobs::invoice::{self, Issued, Total, Wanted, check, issue};
+use crate::jobs::invoice::{self, InvoiceError, Issued, Total, Wanted, check, issue};
 
 pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
     if args.schema {
@@ -15,7 +15,7 @@ pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
         println!("{schema}");
         return Ok(());
     }
-    let Some(month) = args.period else {
+    let Some(month) = args.period.filter(|_| !args.check) else {
         return checked(common).await;
     };
     let session = session(common, args.as_of).await?;
@@ -24,7 +24,12 @@ pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
         customer: args.customer,
     };
     if let Some(out) = &args.out {
-        let issued = issue(&session, &common.folder()?, &wanted, out).await?;
+        let issued = match issue(&session, &common.folder()?, &wanted, out).await {
+            Err(differ @ InvoiceError::Differ { .. }) => {
+                return Err(Failure::No(differ.to_string()));
+            }
+            issued => issued?,
+        };
         if issued.is_empty() {
             return Err(none(&wanted));
         }
@@ -95,7 +100,7 @@ async fn checked(common: &Common) -> Result<(), Failure> {
     match checked.faults {
         0 => Ok(()),
         faults => Err(Failure::No(format!(
-            "{faults} lines of the books and of the ledger differ"
+            "{faults} differences between the books and the ledger"
         ))),
     }
 }

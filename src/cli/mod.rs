@@ -24,6 +24,8 @@ mod publish;
 mod query;
 mod replay;
 mod run;
+mod secret;
+mod serve;
 mod signals;
 mod stop;
 mod verify;
@@ -57,6 +59,7 @@ pub fn run(args: Args) -> ExitCode {
             Command::Signals(args) => signals::run(common, args).await,
             Command::Balance(args) => balance::run(common, args).await,
             Command::Explain(args) => explain::run(common, args).await,
+            Command::Serve(args) => serve::run(common, args).await,
             Command::Maintain(args) => maintain::run(common, args).await,
             Command::Verify => verify::run(common).await,
             Command::Prices(args) => prices::run(common, args).await,

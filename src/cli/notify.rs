@@ -1,7 +1,6 @@
 //! `purser notify`
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::hash::Hasher;
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,10 +12,9 @@ use super::args::{Common, Notify, NotifyFormat};
 use super::clock::wall_clock;
 use super::failure::Failure;
 use super::nats::access;
+use super::secret::{from_environment, text_of, variable};
 use super::stop::told_to_stop;
-use crate::adapters::notify_file::{
-    self, Entry, Format, Placed, Source, TIMEOUT, is_name, is_path,
-};
+use crate::adapters::notify_file::{self, Entry, Format, Placed, Source, TIMEOUT, is_name};
 use crate::adapters::webhook::{Secret, Target, address};
 use crate::jobs::notify::{self, Begin, Filter, Receiver, Terms, Via, notify};
 
@@ -131,14 +129,8 @@ fn from_flags(to: &str, args: &Notify) -> anyhow::Result<Receiver> {
 
 /// The secret of the environment, if there is one.
 fn secret_of_flags() -> anyhow::Result<Option<Secret>> {
-    let (place, text) = match (variable(SECRET), variable(SECRET_FILE)) {
-        (Some(_), Some(_)) => bail!("{SECRET} and {SECRET_FILE} are both set; set one of them"),
-        (Some(text), None) => (SECRET, text),
-        (None, Some(file)) if !is_path(&file) => {
-            bail!("{SECRET_FILE} must be the PATH of a file with the secret")
-        }
-        (None, Some(file)) => (SECRET_FILE, text_of(Path::new(&file))?),
-        (None, None) => return Ok(None),
+    let Some((place, text)) = from_environment(SECRET)? else {
+        return Ok(None);
     };
     let secret = Secret::read(&text).with_context(|| format!("{place} is no good"))?;
     Ok(Some(secret))
@@ -202,13 +194,4 @@ fn found(file: &Path, placed: Placed<Source>) -> anyhow::Result<String> {
             text_of(&folder.join(path)).with_context(place)
         }
     }
-}
-
-fn text_of(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
-}
-
-/// An environment variable that is set and not empty.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
 }

@@ -15,6 +15,7 @@ pub mod publish;
 pub mod recall;
 pub mod replay;
 pub mod run;
+pub mod serve;
 pub mod shard;
 pub mod signals;
 mod spool;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::data::{DataError, DataFolder};
 use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
-use crate::adapters::ledger::{self, Books, BooksError};
+use crate::adapters::ledger::{self, Books, BooksError, Ledger};
 use crate::adapters::sql::error::SqlError;
 use crate::adapters::sql::output::{Format, OutputError, write};
 use crate::adapters::sql::read_periods;
@@ -54,6 +54,20 @@ pub async fn open(
     as_of: Option<AsOf>,
 ) -> Result<Session, OpenError> {
     let mut ledger = data.ledger().await?;
+    let tables = tables(data, &mut ledger, as_of).await?;
+    Ok(Session::open(tables, limits).await?)
+}
+
+/// The tables of a session over the newest commit of `ledger`, up to `as_of` if it is given.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(super) async fn tables(
+    data: &DataFolder,
+    ledger: &mut Ledger,
+    as_of: Option<AsOf>,
+) -> Result<Tables, OpenError> {
     let book = data.prices()?.load().await?;
     let shard_count = ledger.shard_count();
     let newest = ledger.provider().await?;
@@ -69,14 +83,13 @@ pub async fn open(
         Opened::anchor_day(&members).ok().flatten()
     };
     let periods = read_periods((provider.clone(), shard_count), &book, anchor_day).await?;
-    let tables = Tables {
+    Ok(Tables {
         ledger: provider,
         periods: tables::periods(&periods)?,
         prices: tables::prices(&tables::price_rows(&book))?,
         plans: tables::plans(&tables::plan_rows(&book))?,
         invoices: books.provider().await?,
-    };
-    Ok(Session::open(tables, limits).await?)
+    })
 }
 
 /// Why the rows of an answer can't be read.

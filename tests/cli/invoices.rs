@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::purser::{Place, usage};
+use crate::purser::{Place, ran, usage};
 
 const CLOSED_AT: &str = "2026-05-03T00:00:00Z";
 
@@ -105,6 +106,27 @@ fn a_second_run_issues_nothing_and_writes_the_same_bytes() {
     let sum = "SELECT SUM(credits) AS credits FROM ledger WHERE customer = 'acme'";
     let pinned = place.done(&["query", sum, "--as-of", &last, "--format", "csv"]);
     assert_eq!(pinned, "credits\n150.000000\n");
+}
+
+#[test]
+fn many_at_once_enter_each_invoice_once() {
+    let place = place();
+    until(&place, CLOSED_AT);
+    let issue = ["invoice", "--period", "2026-03", "--out", "march"];
+    let started: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = place.command(&issue);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("a process")
+        })
+        .collect();
+    for process in started {
+        let ended = ran(process.wait_with_output().expect("its end"));
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+    let books = "SELECT COUNT(DISTINCT number) AS numbers, COUNT(*) AS lines FROM invoices";
+    assert_eq!(place.csv(books), "numbers,lines\n3,6\n");
+    place.done(&["invoice", "--check"]);
 }
 
 #[test]
@@ -207,6 +229,13 @@ fn usage_of_a_closed_period_is_an_adjustment_that_names_it() {
 }
 
 #[test]
+fn the_published_schema_is_the_programs() {
+    let published = include_str!("../../fixtures/invoice.schema.json");
+    let told = Place::new().done(&["invoice", "--schema"]);
+    assert_eq!(told, published, "`purser invoice --schema` writes it anew");
+}
+
+#[test]
 fn books_of_another_ledger_do_not_pass_the_check() {
     let (place, other) = (place(), Place::new());
     until(&place, CLOSED_AT);
@@ -220,14 +249,94 @@ fn books_of_another_ledger_do_not_pass_the_check() {
     fs::rename(place.path("data/invoices"), other.path("data/invoices")).expect("moved");
     let ran = other.run(&["invoice", "--check"]);
     assert_eq!(ran.code, 1, "{ran:?}");
+    // A line of usage on either side and a sum, for each customer.
     assert!(
         ran.err
-            .contains("6 lines of the books and of the ledger differ"),
+            .contains("9 differences between the books and the ledger"),
         "{ran:?}"
     );
-    let fault = "only in the books: INV-000001 of `acme`, period 2026-03-05, line 2: \
-                 document analysed, 300.000000, 6.00";
-    assert!(ran.out.contains(fault), "{ran:?}");
+    for fault in [
+        "only in the books: INV-000001 of `acme`, period 2026-03-05, line 2: document analysed, \
+         300.000000, 6.00",
+        "the lines of `acme`, period 2026-03-05, come to 150.000000 credits, 105.00, the ledger to \
+         300.000000 credits, 123.000000000",
+    ] {
+        assert!(ran.out.contains(fault), "{ran:?}");
+    }
+    // Nothing is issued on top of them.
+    let ran = other.run(&["invoice", "--period", "2026-03", "--out", "out"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.err.contains("so nothing was issued: only in the"),
+        "{ran:?}"
+    );
+    assert!(!other.path("out").exists());
+}
+
+/// A command of March or April 2026.
+fn command(customer: &str, time: &str, kind: &str, data: &str) -> String {
+    format!(r#"{{"specversion":"1.0","id":"{kind}-{time}","source":"/billing","#)
+        + &format!(r#""type":"purser.wallet.{kind}","subject":"{customer}","#)
+        + &format!(r#""time":"2026-{time}","data":{data}}}"#)
+}
+
+#[test]
+fn late_usage_of_a_wallet_that_was_opened_anew_is_one_line() {
+    let place = Place::new();
+    let open = r#"{"plan":"starter"}"#;
+    let lines = [
+        command("acme", "03-05T10:00:00Z", "opened", open),
+        command("acme", "03-10T10:00:00Z", "closed", "{}"),
+        command("acme", "03-15T10:00:00Z", "opened", open),
+        usage("april", "acme", "16T12:00:00Z").replace("2026-03-16", "2026-04-16"),
+        usage("late", "acme", "20T10:00:00Z"),
+    ];
+    place.write("events.ndjson", lines.join("\n") + "\n");
+    place.replay("events.ndjson");
+    until(&place, "2026-05-20T00:00:00Z");
+    let late = "SELECT description, credits, period FROM invoice_lines WHERE kind = 'late'";
+    assert_eq!(
+        place.csv(late),
+        "description,credits,period\n\
+         \"document analysed, used in period 2026-03-15\",1.000000,2026-04-15\n"
+    );
+    for month in ["2026-03", "2026-04"] {
+        place.done(&["invoice", "--period", month, "--out", "out"]);
+    }
+    place.done(&["invoice", "--check"]);
+}
+
+#[test]
+fn a_number_stays_when_a_wallet_is_opened_anew_under_a_shorter_grace() {
+    let place = Place::new();
+    let (first, rules) = (
+        crate::purser::PRICES,
+        "default_plan = \"starter\"\n[rules]\n",
+    );
+    let rules = |hours: u8| format!("{rules}grace_hours = {hours}\n");
+    let version = |hours| first.replace("default_plan = \"starter\"\n", &rules(hours));
+    place.write("prices/2026-01.toml", version(48));
+    let second = version(1).replace("2026-01-01", "2026-04-07");
+    place.write("prices/2026-04.toml", second.replace("2026-01", "2026-04"));
+    let open = r#"{"plan":"starter"}"#;
+    let lines = [
+        command("birch", "03-05T10:00:00Z", "opened", open),
+        command("acme", "03-05T10:00:00Z", "opened", open),
+        command("acme", "04-04T12:00:00Z", "closed", "{}"),
+    ];
+    place.write("events.ndjson", lines.join("\n") + "\n");
+    place.replay("events.ndjson");
+    until(&place, "2026-04-07T12:00:00Z");
+    let numbers = "SELECT number, customer, closes_at FROM periods WHERE number IS NOT NULL
+        ORDER BY number";
+    let before = place.csv(numbers);
+    assert_eq!(before.lines().count(), 3, "{before}");
+    place.write(
+        "again.ndjson",
+        command("acme", "04-08T10:00:00Z", "opened", open) + "\n",
+    );
+    place.replay("again.ndjson");
+    assert_eq!(place.csv(numbers), before);
 }
 
 #[test]

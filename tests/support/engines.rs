@@ -8,12 +8,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Tried together; another release may read another way, which is then for us to see.
-const ENGINES: [&str; 4] = [
+/// Tried together; another release may read another way, which is then for us to see. jsonschema
+/// checks documents against their schema, trustme makes certificates, psycopg and asyncpg ask servers.
+const ENGINES: [&str; 8] = [
+    "asyncpg==0.32.0",
     "deltalake==1.6.6",
     "duckdb==2.0.0",
+    "jsonschema==4.26.0",
     "polars==2.1.0",
+    "psycopg[binary]==3.3.9",
     "pyarrow==26.0.1",
+    "trustme==1.2.1",
 ];
 
 /// A Python that has the engines, made once however many tests start at the same time.
@@ -39,7 +44,7 @@ pub(crate) fn python() -> PathBuf {
     program
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let done = command
         .output()
         .unwrap_or_else(|fault| panic!("{command:?}: {fault}"));

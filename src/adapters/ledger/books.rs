@@ -6,11 +6,13 @@
 //! Invariant: lines are only added, each invoice by one commit, and two processes that issue at the
 //! same time can't both commit.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Date32Type, Int64Type, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
@@ -23,12 +25,14 @@ use deltalake::{DeltaTable, DeltaTableError};
 use url::Url;
 
 use super::delta::{self, table_at};
-use super::schema::{CREDITS, Column, Type, always, arrow_schema, delta_columns, maybe};
+use super::schema::{CREDIT_PLACES, Column, Type, always, arrow_schema, delta_columns, maybe};
 
 /// The table's folder below the data folder.
 const TABLE: &str = "invoices";
 /// Under which application id the log counts the commits.
 const ISSUER: &str = "purser/invoices";
+
+const SUM: Type = Type::Sum(CREDIT_PLACES);
 
 const COLUMNS: [Column; 17] = [
     always("number", Type::Long, "of the invoice, from 1"),
@@ -48,10 +52,10 @@ const COLUMNS: [Column; 17] = [
     ),
     always("description", Type::Text, "the words on the invoice"),
     always("unit", Type::Text, "what quantity is counted in"),
-    always("quantity", CREDITS, "how many units"),
-    maybe("credits", CREDITS, "what they were charged"),
-    maybe("pool_used", CREDITS, "the part that grants paid"),
-    maybe("overage", CREDITS, "the part that no grant covered"),
+    always("quantity", SUM, "how many units"),
+    maybe("credits", SUM, "what they were charged"),
+    maybe("pool_used", SUM, "the part that grants paid"),
+    maybe("overage", SUM, "the part that no grant covered"),
     always("amount", Type::Decimal(2), "money, rounded once a line"),
     maybe("currency", Type::Text, "currency of amount"),
     always("shard", Type::Int, "the shard that owns the wallet"),
@@ -71,9 +75,14 @@ pub enum BooksError {
     Delta(#[from] DeltaTableError),
     #[error("could not read the table of invoices")]
     Read(#[from] DataFusionError),
-    #[error("another process issued invoices at the same time; run the command again")]
+    #[error("could not read a column of the table of invoices")]
+    Column(#[from] ArrowError),
+    #[error("other processes issue invoices at the same time; run the command again")]
     Overtaken,
 }
+
+/// An invoice in the books: of whom, and the first day of the period in days since 1970.
+pub type Booked = (String, i32);
 
 /// The books as they were when they were opened.
 pub struct Books {
@@ -96,6 +105,11 @@ impl Books {
         Ok(Self { table, is_there })
     }
 
+    /// The version of the table; `None` where there are no books.
+    pub fn version(&self) -> Option<u64> {
+        self.table.version().filter(|_| self.is_there)
+    }
+
     /// The lines; no rows where there are no books.
     ///
     /// # Errors
@@ -112,19 +126,28 @@ impl Books {
         )?))
     }
 
-    /// The numbers of the invoices that were issued.
+    /// The invoices that were issued, by number.
     ///
     /// # Errors
     ///
     /// The table can't be read.
-    pub async fn numbers(&self) -> Result<BTreeSet<i64>, BooksError> {
+    pub async fn issued(&self) -> Result<BTreeMap<i64, Booked>, BooksError> {
         let context = SessionContext::new();
         let frame = context.read_table(self.provider().await?)?;
-        let frame = frame.select_columns(&["number"])?.distinct()?;
-        let batches = frame.collect().await?;
-        let columns = batches.iter().map(|batch| batch.column(0));
-        let numbers = columns.flat_map(|numbers| numbers.as_primitive::<Int64Type>());
-        Ok(numbers.flatten().collect())
+        let columns = ["number", "customer", "period"];
+        let frame = frame.select_columns(&columns)?.distinct()?;
+        let mut issued = BTreeMap::new();
+        for batch in frame.collect().await? {
+            let numbers = batch.column(0).as_primitive::<Int64Type>();
+            let customers = cast(batch.column(1), &DataType::Utf8)?;
+            let customers = customers.as_string::<i32>();
+            let periods = batch.column(2).as_primitive::<Date32Type>();
+            for row in 0..batch.num_rows() {
+                let booked = (customers.value(row).to_owned(), periods.value(row));
+                issued.insert(numbers.value(row), booked);
+            }
+        }
+        Ok(issued)
     }
 
     /// Adds the lines of invoices that the books don't have, in one commit; makes the table if it
@@ -135,19 +158,10 @@ impl Books {
     /// [`BooksError::Overtaken`] when somebody else added lines since the books were opened, and
     /// then nothing was added; else the table can't be written.
     pub async fn append(self, lines: Vec<RecordBatch>) -> Result<(), BooksError> {
-        let mut table = self.table;
-        if !self.is_there {
-            let made = CreateBuilder::new()
-                .with_log_store(table.log_store())
-                .with_table_name(TABLE)
-                .with_columns(delta_columns(&COLUMNS)?)
-                .await;
-            match made {
-                Ok(_) => table.load().await?,
-                Err(DeltaTableError::VersionAlreadyExists(_)) => return Err(BooksError::Overtaken),
-                Err(fault) => return Err(fault.into()),
-            }
-        }
+        let table = match self.is_there {
+            true => self.table,
+            false => make(&self.table).await?,
+        };
         let state = table.snapshot()?;
         let log = table.log_store();
         let commits = state.transaction_version(log.as_ref(), ISSUER).await?;
@@ -166,6 +180,27 @@ impl Books {
             }) => Err(BooksError::Overtaken),
             Err(fault) => Err(fault.into()),
         }
+    }
+}
+
+/// Makes the table, without a line.
+async fn make(table: &DeltaTable) -> Result<DeltaTable, BooksError> {
+    let properties = [
+        ("delta.appendOnly", Some(true.to_string())),
+        // No engine's commit may clean the log.
+        ("delta.enableExpiredLogCleanup", Some(false.to_string())),
+    ];
+    let made = CreateBuilder::new()
+        .with_log_store(table.log_store())
+        .with_table_name(TABLE)
+        .with_columns(delta_columns(&COLUMNS)?)
+        .with_configuration(properties)
+        .await;
+    match made {
+        // As it was made, so that what others add since is a conflict.
+        Ok(made) => Ok(made),
+        Err(_) if table.verify_deltatable_existence().await? => Err(BooksError::Overtaken),
+        Err(fault) => Err(fault.into()),
     }
 }
 

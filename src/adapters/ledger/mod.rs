@@ -19,7 +19,7 @@ mod recover;
 mod schema;
 mod wallets;
 
-pub use books::{Books, BooksError, lines_schema};
+pub use books::{Booked, Books, BooksError, lines_schema};
 pub use columns::{Columns, kept_body};
 pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
 pub use compact::{CompactError, compact};

@@ -5,7 +5,7 @@
 //! the statistics themselves to `delta::stats`.
 //!
 //! Invariant: one list, so that what is written and what the table promises cannot differ. No
-//! decimal has a precision over 18, for DataFusion's sum of a wide one wraps, and none carries
+//! decimal of the ledger has a precision over 18, for DataFusion's sum of a wide one wraps, and none carries
 //! statistics, for deltalake writes those through floats.
 
 use std::sync::{Arc, LazyLock};
@@ -36,6 +36,8 @@ const ZONE: &str = "UTC";
 
 /// Digits of a decimal, before and after the point together.
 pub(super) const DECIMAL_DIGITS: u8 = 18;
+/// Digits of a sum of decimals.
+const SUM_DIGITS: u8 = 28;
 /// Decimal places of credits and quantities.
 pub(super) const CREDIT_PLACES: u8 = 6;
 /// Decimal places of money.
@@ -51,6 +53,8 @@ pub(super) enum Type {
     Time,
     /// A decimal with this many places.
     Decimal(u8),
+    /// A sum of such decimals.
+    Sum(u8),
 }
 
 pub(super) enum Null {
@@ -247,6 +251,7 @@ fn arrow_field(column: &Column) -> Field {
         Type::Date => DataType::Date32,
         Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())),
         Type::Decimal(places) => DataType::Decimal128(DECIMAL_DIGITS, places.cast_signed()),
+        Type::Sum(places) => DataType::Decimal128(SUM_DIGITS, places.cast_signed()),
     };
     Field::new(column.name, data_type, matches!(column.null, Null::Allowed))
 }
@@ -260,6 +265,7 @@ fn delta_column(column: &Column) -> Result<StructField, DeltaTableError> {
         Type::Date => DeltaType::DATE,
         Type::Time => DeltaType::TIMESTAMP,
         Type::Decimal(places) => DeltaType::decimal(DECIMAL_DIGITS, places)?,
+        Type::Sum(places) => DeltaType::decimal(SUM_DIGITS, places)?,
     };
     let field = StructField::new(column.name, data_type, matches!(column.null, Null::Allowed));
     let comment = MetadataValue::String(column.comment.to_string());

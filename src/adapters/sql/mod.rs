@@ -2,7 +2,7 @@
 //!
 //! Owns which views there are (`views`), the tables that are computed outside of the ledger
 //! (`tables`), a SQL session (`session`, `statement`, `error`) and the formats of an answer
-//! (`output`, `text_table`). Leaves reading the ledger to whoever hands over its table provider,
+//! (`output`, `text_table`), and answering PostgreSQL's clients (`pg`). Leaves reading the ledger to whoever hands over its table provider,
 //! and what each view says to its file in `queries/`.
 //!
 //! Invariant: reads only. No statement that a session accepts can change the data folder.
@@ -10,6 +10,7 @@
 pub mod error;
 pub mod output;
 mod periods;
+pub mod pg;
 pub mod session;
 mod statement;
 pub mod tables;

@@ -72,6 +72,7 @@ pub async fn read_periods(
         anchor: 1,
         periods: Vec::new(),
         closed: BTreeSet::new(),
+        is_opened: false,
     };
     for batch in &batches {
         let text = |name| texts(batch, name).map_err(SqlError::Open);
@@ -122,6 +123,8 @@ struct Reckoned<'b> {
     periods: Vec<PeriodRow>,
     /// Whose wallet is closed.
     closed: BTreeSet<String>,
+    /// Whether the customer's wallet was opened, also anew, since its last pool.
+    is_opened: bool,
 }
 
 impl Reckoned<'_> {
@@ -133,6 +136,7 @@ impl Reckoned<'_> {
                 let stated = row.data.and_then(anchor_day);
                 self.anchor = stated.unwrap_or(day_of_month(row.start));
                 self.closed.remove(row.customer);
+                self.is_opened = true;
             }
             (false, _) => self.pool(row),
         }
@@ -162,19 +166,27 @@ impl Reckoned<'_> {
         self.closed.insert(row.customer.to_owned());
         let own = self.periods.iter_mut().rev();
         for period in own.take_while(|period| period.customer == row.customer) {
-            period.closes_at = period.closes_at.min(ends);
+            // On its first day the wallet may be opened anew, into the same period.
+            let first_day = Day::new(period.period + 1).start().get();
+            period.closes_at = period.closes_at.min(ends.max(first_day));
         }
     }
 
     fn pool(&mut self, row: &Row<'_>) {
-        // The row that starts a period ends the one before, by the rules then in force.
+        // The row that starts a period ends the one before, by the rules then in force; but not
+        // one that the wallet's closing ended.
         let grace_now = grace(self.book, row.received_at);
+        let is_opened = std::mem::take(&mut self.is_opened);
         if let Some(before) = self.current(row) {
-            if before.period == row.start.get() {
+            if before.period == row.start.get() && !is_opened {
                 return; // what a larger plan adds to the pool
             }
-            let end = Day::new(before.period_end).start();
-            before.closes_at = before.closes_at.min(end.plus(grace_now).get());
+            if before.period == row.start.get() {
+                self.periods.pop(); // closed and opened anew within its first day
+            } else if before.closes_at == i64::MAX {
+                let end = Day::new(before.period_end).start();
+                before.closes_at = end.plus(grace_now).get();
+            }
         }
         let Some(terms) = terms(self.book, row.terms) else {
             return;
@@ -222,7 +234,8 @@ fn number(periods: &mut [PeriodRow], clocks: &[i64], closed: &BTreeSet<String>) 
             horizon = horizon.min(Day::new(period.period_end).start().get());
         }
     }
-    let is_closed = |period: &&mut PeriodRow| period.closes_at <= horizon;
+    // One that closes at the horizon itself may have a fellow that nobody has seen yet.
+    let is_closed = |period: &&mut PeriodRow| period.closes_at < horizon;
     let mut finals: Vec<&mut PeriodRow> = periods.iter_mut().filter(is_closed).collect();
     finals.sort_by(|a, b| {
         let key = |row: &PeriodRow| (row.closes_at, row.period);

@@ -15,7 +15,7 @@ use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
@@ -24,6 +24,10 @@ use super::error::{SqlError, plan_error, run_error, unknown_table};
 use super::statement::{check_size, with_params};
 use super::views::VIEWS;
 use crate::domain::units::Timestamp;
+
+/// Under which catalog and schema tools find the tables.
+pub(super) const CATALOG: &str = "purser";
+const SCHEMA: &str = "public";
 
 /// What a session shows, each under its field's name, besides the views of `queries/`.
 pub struct Tables {
@@ -36,6 +40,30 @@ pub struct Tables {
     pub plans: RecordBatch,
     /// The lines of the invoices that were issued.
     pub invoices: Arc<dyn TableProvider>,
+}
+
+/// A table under its name.
+pub type NamedTable = (&'static str, Arc<dyn TableProvider>);
+
+impl Tables {
+    /// Each table under its name.
+    ///
+    /// # Errors
+    ///
+    /// None with the tables that [`super::tables`] makes.
+    pub fn into_providers(self) -> Result<Vec<NamedTable>, SqlError> {
+        let mut all: Vec<NamedTable> = vec![("ledger", self.ledger), ("invoices", self.invoices)];
+        let computed = [
+            ("periods", self.periods),
+            ("prices", self.prices),
+            ("plans", self.plans),
+        ];
+        for (name, batch) in computed {
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
+            all.push((name, Arc::new(table.map_err(SqlError::Open)?)));
+        }
+        Ok(all)
+    }
 }
 
 /// What a session may use.
@@ -87,29 +115,24 @@ impl Session {
     ///
     /// [`SqlError::View`] when a view does not fit the ledger's columns, else [`SqlError::Open`].
     pub async fn open(tables: Tables, limits: &Limits) -> Result<Self, SqlError> {
-        let context = context(limits).map_err(SqlError::Open)?;
-        let computed = [
-            ("periods", tables.periods),
-            ("prices", tables.prices),
-            ("plans", tables.plans),
-        ];
-        for (name, table) in [("ledger", tables.ledger), ("invoices", tables.invoices)] {
-            context
-                .register_table(name, table)
-                .map_err(SqlError::Open)?;
-        }
-        for (name, batch) in computed {
-            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
-            let table = Arc::new(table.map_err(SqlError::Open)?);
-            context
-                .register_table(name, table)
-                .map_err(SqlError::Open)?;
-        }
-        for (view, sql) in VIEWS {
-            register_view(&context, view, sql)
-                .await
-                .map_err(|error| SqlError::View { view, error })?;
-        }
+        let context = context_on(runtime(limits).map_err(SqlError::Open)?);
+        register(&context, tables.into_providers()?).await?;
+        Ok(Self { context })
+    }
+
+    /// Opens a session over a single table.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Open`] when the engine can't be set up.
+    pub fn of_one(name: &str, table: Arc<dyn TableProvider>) -> Result<Self, SqlError> {
+        let limits = Limits {
+            memory_bytes_max: None,
+        };
+        let context = context_on(runtime(&limits).map_err(SqlError::Open)?);
+        context
+            .register_table(name, table)
+            .map_err(SqlError::Open)?;
         Ok(Self { context })
     }
 
@@ -157,22 +180,45 @@ impl Session {
     }
 }
 
-fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
+/// What all sessions of a process share: memory and the folder that they spill to.
+pub(super) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     // The list-files cache never expires, so a long session would not see new files.
     let mut runtime = RuntimeEnvBuilder::new().with_object_list_cache_limit(0);
     if let Some(bytes) = limits.memory_bytes_max {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
     }
+    Ok(Arc::new(runtime.build()?))
+}
+
+/// A session without tables.
+pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
     // One partition for each core and collected statistics are the engine's defaults.
-    let mut config = SessionConfig::new().with_information_schema(true);
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_information_schema(true);
     let options = config.options_mut();
     options.sql_parser.parse_float_as_decimal = true;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
-    Ok(SessionContext::new_with_config_rt(
-        config,
-        Arc::new(runtime.build()?),
-    ))
+    SessionContext::new_with_config_rt(config, runtime)
+}
+
+/// Registers the tables, and the views of `queries/` over them.
+pub(super) async fn register(
+    context: &SessionContext,
+    tables: Vec<NamedTable>,
+) -> Result<(), SqlError> {
+    for (name, table) in tables {
+        context
+            .register_table(name, table)
+            .map_err(SqlError::Open)?;
+    }
+    for (view, sql) in VIEWS {
+        register_view(context, view, sql)
+            .await
+            .map_err(|error| SqlError::View { view, error })?;
+    }
+    Ok(())
 }
 
 /// Registers a view. The engine plans the ORDER BY that ends its file only when the file itself is

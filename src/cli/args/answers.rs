@@ -88,10 +88,10 @@ pub(in crate::cli) struct Invoice {
     #[arg(long, env = "PURSER_CUSTOMER")]
     pub(in crate::cli) customer: Option<String>,
     /// Issues the invoices, and writes them to this folder
-    #[arg(long, env = "PURSER_OUT", value_name = "DIR")]
+    #[arg(long, env = "PURSER_OUT", value_name = "DIR", value_parser = folder, conflicts_with = "as_of")]
     pub(in crate::cli) out: Option<PathBuf>,
     /// Compares the invoices that were issued with the ledger; exit code 1 if any line differs
-    #[arg(long, conflicts_with_all = ["period", "customer", "out", "as_of"])]
+    #[arg(long)]
     pub(in crate::cli) check: bool,
     /// Prints the JSON schema of an invoice
     #[arg(long, conflicts_with = "check")]
@@ -113,7 +113,7 @@ pub(in crate::cli) struct Signals {
     #[arg(long, env = "PURSER_CUSTOMER")]
     pub(in crate::cli) customer: Option<String>,
     /// Tells the broker
-    #[arg(long, env = "PURSER_PUBLISH")]
+    #[arg(long, env = "PURSER_PUBLISH", conflicts_with = "as_of")]
     pub(in crate::cli) publish: bool,
     #[command(flatten)]
     pub(in crate::cli) nats: Nats,
@@ -138,6 +138,13 @@ fn param(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or("write name=value, such as customer=acme")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    match text.contains("://") {
+        true => Err("documents go to a folder of this machine, such as ./invoices".to_owned()),
+        false => Ok(PathBuf::from(text)),
+    }
 }
 
 fn as_of(text: &str) -> Result<AsOf, String> {

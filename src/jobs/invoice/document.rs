@@ -7,11 +7,16 @@
 //! so that no reader loses a digit.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
 
 use crate::domain::decimal::scaled_from_plain;
+
+/// So much of a customer goes into a file's name.
+const NAME_BYTES_MAX: usize = 150;
 
 /// An invoice of one customer for one billing period.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -19,6 +24,8 @@ pub struct Invoice {
     /// `INV-000001`, `INV-000002` … in the order in which periods close, without a gap; null for a
     /// draft.
     pub number: Option<String>,
+    #[serde(skip)]
+    pub(super) index: Option<i64>,
     pub status: Status,
     pub customer: String,
     /// The first day of the period.
@@ -114,9 +121,15 @@ impl Invoice {
     }
 }
 
-/// A customer as a part of a file's name.
+/// A customer as a part of a file's name; a name that no file system would take ends in a hash.
 pub(super) fn file_name(customer: &str) -> String {
-    url::form_urlencoded::byte_serialize(customer.as_bytes()).collect()
+    let name: String = url::form_urlencoded::byte_serialize(customer.as_bytes()).collect();
+    if name.len() <= NAME_BYTES_MAX {
+        return name;
+    }
+    let mut hasher = SipHasher24::new();
+    hasher.write(customer.as_bytes());
+    format!("{}-{:016x}", &name[..NAME_BYTES_MAX], hasher.finish())
 }
 
 /// Groups rows, which come by customer, period and line.
@@ -127,6 +140,7 @@ pub(super) fn invoices(rows: Vec<Row>) -> Vec<Invoice> {
         if invoices.last().is_none_or(is_next) {
             invoices.push(Invoice {
                 number: row.number.map(|number| format!("INV-{number:06}")),
+                index: row.number,
                 status: row.status,
                 customer: row.customer,
                 period: row.period,
@@ -224,5 +238,7 @@ mod tests {
     fn a_draft_has_a_name_that_any_file_system_takes() {
         let invoice = &invoices(vec![row("a/b:ü", "2026-10-01", "1.00", "USD")])[0];
         assert_eq!(invoice.file_stem(), "draft-2026-10-01-a%2Fb%3A%C3%BC");
+        let long = &invoices(vec![row(&"ü".repeat(64), "2026-10-01", "1.00", "USD")])[0];
+        assert_eq!(long.file_stem().len(), 17 + 150 + 17);
     }
 }

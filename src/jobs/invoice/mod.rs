@@ -11,13 +11,15 @@ mod check;
 mod document;
 mod page;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 
@@ -37,6 +39,9 @@ pub struct Wanted {
     pub month: String,
     pub customer: Option<String>,
 }
+
+/// So often the books are opened again when others write them.
+const ATTEMPTS: usize = 10;
 
 /// What was issued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +80,11 @@ pub enum InvoiceError {
     Lines(#[from] ArrowError),
     #[error("could not write an invoice as JSON")]
     Json(#[from] serde_json::Error),
+    #[error(
+        "the books and the ledger differ in {faults} lines, so nothing was issued: {first}; `purser \
+         invoice --check` tells all, and the data folder must be the one that the books are of"
+    )]
+    Differ { faults: usize, first: String },
     #[error("could not write {}", .path.display())]
     Write {
         path: PathBuf,
@@ -108,43 +118,33 @@ impl Wanted {
 }
 
 /// Writes the wanted invoices below `out`, each as JSON and as a page, and all their lines as CSV,
-/// and adds those that are final to the books.
+/// and adds those that are final to the books, first of all.
 ///
 /// # Errors
 ///
-/// The lines can't be read, or `out` or the books can't be written. What was written stays, and a
-/// second run completes it.
+/// The lines can't be read, or `out` or the books can't be written; [`InvoiceError::Differ`] when
+/// the books say something else of an invoice, and then nothing was written. What was written
+/// stays, and a second run completes it.
 pub async fn issue(
     session: &Session,
     data: &DataFolder,
     wanted: &Wanted,
     out: &Path,
 ) -> Result<Issued, InvoiceError> {
-    let books = Books::open(data.url()).await?;
-    let known = books.numbers().await?;
     let (statement, params) = wanted.lines();
     let rows = session.run(&statement, &params).await?;
     let schema = rows.schema();
     let batches: Vec<RecordBatch> = rows.try_collect().await?;
     let again = || rows_of(schema.clone(), batches.clone());
     let invoices = document::invoices(typed(again()?).await?);
-    let is_there = |source| InvoiceError::Write {
-        path: out.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(out).map_err(is_there)?;
+    let known = enter(data, wanted, &batches).await?;
     let mut issued = Issued::default();
     for invoice in &invoices {
-        let is_known = |number: &String| {
-            let number = number.trim_start_matches("INV-").parse();
-            number.is_ok_and(|number: i64| known.contains(&number))
-        };
-        match &invoice.number {
+        match invoice.index {
             None => issued.drafts += 1,
-            Some(number) if is_known(number) => issued.known += 1,
+            Some(number) if known.contains(&number) => issued.known += 1,
             Some(_) => issued.new += 1,
         }
-        write_documents(invoice, out)?;
     }
     let lines_of = |status: Status| {
         let invoices = invoices.iter().filter(move |one| one.status == status);
@@ -152,22 +152,59 @@ pub async fn issue(
     };
     issued.totals = lines_of(Status::Final);
     issued.draft_totals = lines_of(Status::Draft);
+    if issued.is_empty() {
+        return Ok(issued);
+    }
+    let fault = |source| InvoiceError::Write {
+        path: out.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(out).map_err(fault)?;
+    for invoice in &invoices {
+        write_documents(invoice, out)?;
+    }
     let mut csv = Vec::new();
-    if !issued.is_empty() {
-        write(again()?, Format::Csv, &mut csv).await?;
-        let customer = wanted.customer.as_ref();
-        let customer = customer.map(|customer| format!("-{}", document::file_name(customer)));
-        let name = format!("{}{}.csv", wanted.month, customer.unwrap_or_default());
-        put(&out.join(format!("invoices-{name}")), &csv)?;
-    }
-    let new: Vec<RecordBatch> = batches
-        .iter()
-        .map(|batch| for_the_books(batch, |number| !known.contains(&number)))
-        .collect::<Result<_, _>>()?;
-    if issued.new > 0 {
-        books.append(new).await?;
-    }
+    write(again()?, Format::Csv, &mut csv).await?;
+    let customer = wanted.customer.as_ref();
+    let customer = customer.map(|customer| format!("-{}", document::file_name(customer)));
+    let name = format!("{}{}.csv", wanted.month, customer.unwrap_or_default());
+    put(&out.join(format!("invoices-{name}")), &csv)?;
     Ok(issued)
+}
+
+/// Enters the final invoices that the books don't have; gives the numbers of those that they had.
+async fn enter(
+    data: &DataFolder,
+    wanted: &Wanted,
+    batches: &[RecordBatch],
+) -> Result<BTreeSet<i64>, InvoiceError> {
+    for _ in 0..ATTEMPTS {
+        let books = Books::open(data.url()).await?;
+        let issued = books.issued().await?;
+        let lines = |is_known: bool| {
+            let chosen = |number: i64| issued.contains_key(&number) == is_known;
+            let batches = batches.iter().map(|batch| for_the_books(batch, chosen));
+            batches.collect::<Result<Vec<_>, _>>()
+        };
+        let (known, new) = (lines(true)?, lines(false)?);
+        check::same_as_booked(&books, wanted, known).await?;
+        if let Some(number) = check::booked_otherwise(&new, &issued) {
+            return Err(InvoiceError::Differ {
+                faults: 1,
+                first: format!("INV-{number:06} is in the books under another number"),
+            });
+        }
+        let numbers = issued.into_keys().collect();
+        if new.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(numbers);
+        }
+        match books.append(new).await {
+            Ok(()) => return Ok(numbers),
+            Err(BooksError::Overtaken) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Err(BooksError::Overtaken.into())
 }
 
 /// The JSON and the page of an invoice; the draft before it goes.
@@ -197,31 +234,36 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), InvoiceError> {
         source,
     };
     let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    // Another process may write the same file.
+    part.push(format!(".{}.part", std::process::id()));
     std::fs::write(&part, bytes).map_err(fault)?;
     std::fs::rename(&part, path).map_err(fault)
 }
 
-/// The lines of final invoices whose numbers `is_new` lets pass, with the columns of the books.
+/// A cast that fails where a value has no room.
+const EXACT: CastOptions<'_> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
+
+/// The lines of final invoices whose numbers `is_chosen` lets pass, with the columns of the books.
 fn for_the_books(
     batch: &RecordBatch,
-    is_new: impl Fn(i64) -> bool,
+    is_chosen: impl Fn(i64) -> bool,
 ) -> Result<RecordBatch, ArrowError> {
     let missing = |name: &str| ArrowError::SchemaError(format!("no column {name}"));
     let numbers = batch.column_by_name("number");
     let numbers = numbers.ok_or_else(|| missing("number"))?;
     let numbers = numbers.as_primitive::<Int64Type>();
     let chosen: BooleanArray = (0..numbers.len())
-        .map(|row| Some(numbers.is_valid(row) && is_new(numbers.value(row))))
+        .map(|row| Some(numbers.is_valid(row) && is_chosen(numbers.value(row))))
         .collect();
     let batch = filter_record_batch(batch, &chosen)?;
     let schema = lines_schema();
     let columns = schema.fields().iter().map(|field| {
         let column = batch.column_by_name(field.name());
-        cast(
-            column.ok_or_else(|| missing(field.name()))?,
-            field.data_type(),
-        )
+        let column = column.ok_or_else(|| missing(field.name()))?;
+        cast_with_options(column, field.data_type(), &EXACT)
     });
     RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
 }

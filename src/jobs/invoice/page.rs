@@ -19,12 +19,13 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; ma
 dt { color: #57606a }
 dd { margin: 0; overflow-wrap: anywhere }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: right; padding: .3rem .4rem; vertical-align: top;
+table { border-collapse: collapse; width: 100%; min-width: 40rem }
+th, td { text-align: right; padding: .3rem .4rem; vertical-align: top; white-space: nowrap;
          font-variant-numeric: tabular-nums }
 th { color: #57606a; font-weight: 600; border-bottom: 1px solid #8c959f }
 td { border-bottom: 1px solid #d8dee4 }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 11rem;
+                                 overflow-wrap: anywhere }
 tfoot td { font-weight: 700; border: 0; border-top: 2px solid #1b1f24 }
 tr { break-inside: avoid }
 footer { margin-top: 1.2rem; color: #57606a; font-size: .85em }

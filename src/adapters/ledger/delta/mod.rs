@@ -144,8 +144,7 @@ impl Ledger {
     }
 
     /// The version of the table that is known.
-    #[cfg(test)]
-    fn version(&self) -> u64 {
+    pub fn version(&self) -> u64 {
         self.known.version()
     }
 

@@ -1,0 +1,243 @@
+//! What stands before every statement of a connection.
+//!
+//! Owns which statements pass, and showing the user's tables in their newest state. Leaves running
+//! the statement to the server.
+//!
+//! Invariant: a statement that could write, or read files, is refused before it is planned.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::ParamValues;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
+use datafusion_postgres::QueryHook;
+use datafusion_postgres::hooks::HookClient;
+use datafusion_postgres::pgwire::api::results::Response;
+use datafusion_postgres::pgwire::api::{ClientInfo, METADATA_USER};
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use tokio::sync::Mutex;
+
+use super::latest::{Pin, Source};
+use super::login::User;
+use crate::adapters::sql::error::SqlError;
+use crate::adapters::sql::session::{context_on, register};
+
+/// What only those see who see everything.
+const HIDDEN_COLUMNS: [&str; 2] = ["cost_usd", "data"];
+const HIDDEN_VIEWS: [&str; 1] = ["margin_by_task"];
+
+/// `read_only_sql_transaction`
+const READ_ONLY: &str = "25006";
+/// `system_error`
+const SYSTEM: &str = "58000";
+
+/// The guard of one connection.
+pub(super) struct Guard {
+    source: Arc<dyn Source>,
+    runtime: Arc<RuntimeEnv>,
+    /// Once the user's tables are registered.
+    pin: Mutex<Option<Arc<Pin>>>,
+}
+
+impl Guard {
+    pub(super) fn new(source: Arc<dyn Source>, runtime: Arc<RuntimeEnv>) -> Self {
+        Self {
+            source,
+            runtime,
+            pin: Mutex::new(None),
+        }
+    }
+
+    /// Lets a statement pass, which then sees the newest state.
+    async fn pass(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &(impl ClientInfo + Sync + ?Sized),
+    ) -> PgWireResult<()> {
+        if !only_reads(statement) {
+            let told = "only what reads is answered: SELECT, EXPLAIN, SHOW";
+            return Err(error(READ_ONLY, told.to_owned()));
+        }
+        let failed = |fault: &dyn std::fmt::Display| {
+            tracing::warn!(%fault, "the data can't be read");
+            error(SYSTEM, format!("the data can't be read: {fault}"))
+        };
+        let snapshot = self.source.newest().await;
+        let snapshot = snapshot.map_err(|fault| failed(&fault))?;
+        let mut pin = self.pin.lock().await;
+        match &*pin {
+            Some(pin) => pin.set(snapshot),
+            None => {
+                let name = client.metadata().get(METADATA_USER);
+                let user = name.and_then(|name| User::named(name));
+                let new = Arc::new(Pin::new(snapshot));
+                let shown = self.show(context, &new, user == Some(User::Purser)).await;
+                shown.map_err(|fault| failed(&fault))?;
+                *pin = Some(new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Registers the tables and views, for some without what is hidden.
+    async fn show(
+        &self,
+        context: &SessionContext,
+        pin: &Arc<Pin>,
+        sees_all: bool,
+    ) -> Result<(), SqlError> {
+        if sees_all {
+            return register(context, pin.tables()).await;
+        }
+        // The views need the hidden columns; so they are made where nobody can ask for these.
+        let whole = context_on(Arc::clone(&self.runtime));
+        register(&whole, pin.tables()).await?;
+        for name in names(&whole) {
+            if HIDDEN_VIEWS.contains(&&*name) {
+                continue;
+            }
+            let frame = whole.table(&*name).await.map_err(SqlError::Open)?;
+            let columns = frame.schema().fields().iter();
+            let columns: Vec<String> = columns.map(|field| field.name().clone()).collect();
+            let shown = columns.iter().map(String::as_str);
+            let shown: Vec<&str> = shown
+                .filter(|name| !HIDDEN_COLUMNS.contains(name))
+                .collect();
+            let frame = frame.select_columns(&shown).map_err(SqlError::Open)?;
+            context
+                .register_table(&*name, frame.into_view())
+                .map_err(SqlError::Open)?;
+        }
+        Ok(())
+    }
+}
+
+/// The tables and views of a session.
+fn names(context: &SessionContext) -> Vec<String> {
+    let state = context.state();
+    let options = &state.config_options().catalog;
+    let catalog = state.catalog_list().catalog(&options.default_catalog);
+    let schema = catalog.and_then(|catalog| catalog.schema(&options.default_schema));
+    schema
+        .map(|schema| schema.table_names())
+        .unwrap_or_default()
+}
+
+/// Whether a statement neither writes nor reads files nor changes how the server works.
+fn only_reads(statement: &Statement) -> bool {
+    match statement {
+        Statement::Query(query) => !matches!(
+            *query.body,
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+        ),
+        Statement::Explain { statement, .. } => only_reads(statement),
+        Statement::Declare { .. } | Statement::Set(_) => {
+            // A cursor's query, or a setting of the client.
+            !statement.to_string().to_lowercase().contains("datafusion.")
+        }
+        Statement::ExplainTable { .. }
+        | Statement::ShowVariable { .. }
+        | Statement::ShowVariables { .. }
+        | Statement::ShowTables { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::StartTransaction { .. }
+        | Statement::Commit { .. }
+        | Statement::Rollback { .. }
+        | Statement::Savepoint { .. }
+        | Statement::ReleaseSavepoint { .. }
+        | Statement::Fetch { .. }
+        | Statement::Close { .. }
+        | Statement::Deallocate { .. }
+        | Statement::Discard { .. } => true,
+        _ => false,
+    }
+}
+
+fn error(code: &str, told: String) -> PgWireError {
+    let info = ErrorInfo::new("ERROR".to_owned(), code.to_owned(), told);
+    PgWireError::UserError(Box::new(info))
+}
+
+#[async_trait]
+impl QueryHook for Guard {
+    async fn handle_simple_query(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        self.pass(statement, context, client).await.err().map(Err)
+    }
+
+    async fn handle_extended_parse_query(
+        &self,
+        statement: &Statement,
+        context: &SessionContext,
+        client: &(dyn ClientInfo + Send + Sync),
+    ) -> Option<PgWireResult<LogicalPlan>> {
+        self.pass(statement, context, client).await.err().map(Err)
+    }
+
+    async fn handle_extended_query(
+        &self,
+        statement: &Statement,
+        _plan: &LogicalPlan,
+        _params: &ParamValues,
+        context: &SessionContext,
+        client: &mut dyn HookClient,
+    ) -> Option<PgWireResult<Response>> {
+        self.pass(statement, context, client).await.err().map(Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    #[test]
+    fn what_writes_or_reads_files_does_not_pass() {
+        for (sql, passes) in [
+            ("SELECT 1", true),
+            ("WITH a AS (SELECT 1) SELECT * FROM a", true),
+            ("EXPLAIN ANALYZE SELECT 1", true),
+            ("SHOW search_path", true),
+            ("SET statement_timeout = 1000", true),
+            ("BEGIN", true),
+            ("SET datafusion.runtime.memory_limit = '1K'", false),
+            (
+                "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+                false,
+            ),
+            ("CREATE TABLE t AS SELECT 1", false),
+            ("CREATE VIEW v AS SELECT 1", false),
+            ("COPY ledger TO '/tmp/x'", false),
+            ("INSERT INTO ledger SELECT * FROM ledger", false),
+            (
+                "WITH a AS (SELECT 1) INSERT INTO ledger SELECT * FROM a",
+                false,
+            ),
+            (
+                "EXPLAIN ANALYZE INSERT INTO ledger SELECT * FROM ledger",
+                false,
+            ),
+            ("UPDATE ledger SET entry = 1", false),
+            ("DELETE FROM ledger", false),
+            ("DROP TABLE ledger", false),
+            ("PREPARE p AS DELETE FROM ledger", false),
+        ] {
+            let parsed = Parser::parse_sql(&PostgreSqlDialect {}, sql);
+            // What the dialect does not know can't be run either.
+            let Ok(statements) = parsed else {
+                assert!(!passes, "{sql}");
+                continue;
+            };
+            assert_eq!(statements.iter().all(only_reads), passes, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Logging in: SCRAM-SHA-256, in which no password crosses the line.
+//!
+//! Owns which users there are and what each may see.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion_postgres::pgwire::api::ConnectionManager;
+use datafusion_postgres::pgwire::api::auth::sasl::SASLAuthStartupHandler;
+use datafusion_postgres::pgwire::api::auth::sasl::scram::{
+    SCRAM_ITERATIONS, ScramAuth, gen_salted_password,
+};
+use datafusion_postgres::pgwire::api::auth::{
+    self, AuthSource, DefaultServerParameterProvider, LoginInfo,
+};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+
+/// Who may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum User {
+    /// `purser`: sees everything.
+    Purser,
+    /// `reader`: sees neither `cost_usd` nor `data`, nor what is made of costs.
+    Reader,
+}
+
+/// A password, which is never shown.
+pub struct Password(String);
+
+/// The passwords of those who may log in.
+#[derive(Debug)]
+pub struct Passwords(BTreeMap<User, Password>);
+
+impl User {
+    /// The user of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "purser" => Some(Self::Purser),
+            "reader" => Some(Self::Reader),
+            _ => None,
+        }
+    }
+}
+
+impl Password {
+    /// `None` for a text that is too easy to guess: shorter than eight characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (text.chars().count() >= 8).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Password")
+    }
+}
+
+impl Passwords {
+    /// `None` when nobody could log in.
+    pub fn new(all: impl IntoIterator<Item = (User, Password)>) -> Option<Self> {
+        let all: BTreeMap<_, _> = all.into_iter().collect();
+        (!all.is_empty()).then_some(Self(all))
+    }
+}
+
+#[async_trait]
+impl AuthSource for Passwords {
+    async fn get_password(&self, login: &LoginInfo) -> PgWireResult<auth::Password> {
+        let name = login.user().unwrap_or_default();
+        let password = User::named(name).and_then(|user| self.0.get(&user));
+        let password = password.ok_or_else(|| PgWireError::InvalidPassword(name.to_owned()))?;
+        let salt = uuid::Uuid::new_v4().into_bytes().to_vec();
+        let salted = gen_salted_password(&password.0, &salt, SCRAM_ITERATIONS);
+        Ok(auth::Password::new(Some(salt), salted))
+    }
+}
+
+/// What greets a connection; with TLS the login is bound to the certificate.
+pub(super) fn startup(
+    passwords: Arc<Passwords>,
+    certificate: Option<&[u8]>,
+    connections: &Arc<ConnectionManager>,
+) -> SASLAuthStartupHandler<DefaultServerParameterProvider> {
+    let mut scram = ScramAuth::new(passwords);
+    if let Some(Err(error)) = certificate.map(|pem| scram.configure_certificate(pem)) {
+        tracing::debug!(%error, "logins are not bound to the certificate");
+    }
+    let mut parameters = DefaultServerParameterProvider::default();
+    parameters.is_superuser = false;
+    parameters.default_transaction_read_only = true;
+    SASLAuthStartupHandler::new(Arc::new(parameters))
+        .with_scram(scram)
+        .with_connection_manager(Arc::clone(connections))
+}

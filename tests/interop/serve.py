@@ -1,0 +1,122 @@
+"""Asks `purser serve` as its users do: with psycopg (PostgreSQL's own client library) and with
+asyncpg (none of its code).
+
+Usage: serve.py PORT AUTHORITY COMMAND…: COMMAND adds one row of usage to the ledger. Passwords: purser
+has "secret-of-purser", reader "secret-of-reader". Prints the sums that it saw; fails at the first thing that is not as
+promised.
+"""
+import asyncio
+import datetime
+import decimal
+import ssl
+import subprocess
+import sys
+
+import asyncpg
+import psycopg
+
+PORT, AUTHORITY, *COMMAND = sys.argv[1:]
+TLS = f"sslmode=verify-ca sslrootcert={AUTHORITY}"
+
+
+def connect(user, password=None, more=TLS):
+    password = password or f"secret-of-{user}"
+    return psycopg.connect(
+        f"host=localhost port={PORT} dbname=purser user={user} password={password} {more}", autocommit=True
+    )
+
+
+def expect(what, found, expected):
+    if found != expected:
+        sys.exit(f"{what}: {found!r}, not {expected!r}")
+
+
+def refused(what, words, attempt):
+    try:
+        attempt()
+    except psycopg.Error as error:
+        if words not in str(error):
+            sys.exit(f"{what} is refused with {error!r}, without {words!r}")
+        return
+    sys.exit(f"{what} is not refused")
+
+
+async def by_asyncpg(statement):
+    """Another implementation of the protocol, which takes every value in binary."""
+    connection = await asyncpg.connect(
+        f"postgresql://purser:secret-of-purser@localhost:{PORT}/purser", ssl=ssl.create_default_context(cafile=AUTHORITY)
+    )
+    row = await connection.fetchrow(statement, "acme")
+    await connection.close()
+    return tuple(row.values())
+
+
+def main():
+    refused("a wrong password", "assword", lambda: connect("purser", "secret-of-reader"))
+    refused("a stranger", "assword", lambda: connect("postgres", "secret-of-purser"))
+
+    whole = connect("purser")
+    cursor = whole.cursor()
+    # Types arrive as what they are.
+    row = cursor.execute(
+        "SELECT credits, amount, period, received_at, late, entry, customer, cost_usd FROM ledger "
+        "WHERE kind = 'usage' AND amount IS NOT NULL ORDER BY entry LIMIT 1"
+    ).fetchone()
+    types = [type(value) for value in row]
+    expect("types", types, [
+        decimal.Decimal, decimal.Decimal, datetime.date, datetime.datetime, bool, int, str, decimal.Decimal,
+    ])
+    # A parameter; both protocols; a cursor of the server.
+    used = cursor.execute("SELECT SUM(credits) FROM usage WHERE customer = %s", ["acme"]).fetchone()
+    plain = cursor.execute("SELECT SUM(credits) FROM usage WHERE customer = 'acme'", prepare=False).fetchone()
+    expect("a parameter", used, plain)
+    names = {row[0] for row in cursor.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    )}
+    for name in ("ledger", "usage", "wallets", "invoice_lines", "invoices", "signals", "margin_by_task"):
+        if name not in names:
+            sys.exit(f"{name} is not among {sorted(names)}")
+    tables = cursor.execute(
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'public' AND c.relname = 'ledger'"
+    ).fetchall()
+    expect("pg_catalog", tables, [("ledger",)])
+
+    for statement in (
+        "DELETE FROM ledger", "UPDATE ledger SET entry = 0", "DROP VIEW usage", "CREATE TABLE t AS SELECT 1",
+        "COPY ledger TO '/tmp/ledger.csv'", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+        "INSERT INTO ledger SELECT * FROM ledger", "SET datafusion.execution.batch_size = 1",
+    ):
+        refused(statement, "", lambda: cursor.execute(statement))
+        refused(statement, "", lambda: cursor.execute(statement, prepare=True))
+    refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))
+
+    # The same prepared statement, before and after a commit.
+    count = "SELECT COUNT(*) FROM ledger WHERE kind = 'usage' AND customer = %s"
+    before = cursor.execute(count, ["late-comer"], prepare=True).fetchone()[0]
+    subprocess.run(COMMAND, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = cursor.execute(count, ["late-comer"], prepare=True).fetchone()[0]
+    expect("usage before and after a commit", (before, after), (0, 1))
+
+    part = connect("reader").cursor()
+    for hidden in (
+        "SELECT cost_usd FROM ledger", "SELECT cost_usd FROM usage", "SELECT data FROM ledger",
+        "SELECT data FROM rejected", "SELECT * FROM margin_by_task",
+    ):
+        refused(hidden, "", lambda: part.execute(hidden))
+    seen = part.execute(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
+        "AND (column_name LIKE '%cost_usd%' OR column_name = 'data' OR column_name LIKE '%margin%')"
+    ).fetchall()
+    expect("columns that a reader sees", seen, [])
+    sums = "SELECT SUM(credits), SUM(delta), SUM(amount) FROM ledger"
+    ours = cursor.execute(sums).fetchone()
+    expect("sums of a reader", part.execute(sums).fetchone(), ours)
+
+    wallet = "SELECT customer, remaining, period FROM wallets WHERE customer = "
+    ours_wallet = cursor.execute(wallet + "'acme'").fetchone()
+    expect("a wallet by asyncpg", asyncio.run(by_asyncpg(wallet + "$1")), ours_wallet)
+    print("|".join(str(value) for value in ours))
+
+
+main()
