@@ -16,10 +16,9 @@ SELECT d.customer, d.period, d.kind, d.currency,
        CAST(SUM(d.voided) AS DECIMAL(28, 6)) AS voided,
        CAST(SUM(d.expired + d.voided) AS DECIMAL(28, 6)) AS credits,
        CAST(SUM(d.lost_amount) AS DECIMAL(28, 9)) AS amount,
-       CASE WHEN MAX(p.closes_at) <= MAX(c.now) THEN 'final' ELSE 'draft' END AS status
+       CASE WHEN MAX(p.number) IS NOT NULL THEN 'final' ELSE 'draft' END AS status
 FROM deferred AS d
 LEFT JOIN periods AS p ON p.customer = d.customer AND p.period = d.period
-CROSS JOIN (SELECT MAX(received_at) AS now FROM ledger) AS c
 WHERE d.expired <> 0 OR d.voided <> 0
 GROUP BY d.customer, d.period, d.kind, d.currency
 ORDER BY d.customer, d.period, d.kind, d.currency

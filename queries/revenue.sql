@@ -46,8 +46,7 @@ SELECT r.customer, r.period, r.currency, r.billed, r.used, r.breakage, r.overage
        r.revenue,
        CAST(r.deferred_after - r.billed + r.revenue AS DECIMAL(28, 9)) AS deferred_before,
        CAST(r.deferred_after AS DECIMAL(28, 9)) AS deferred_after,
-       CASE WHEN p.closes_at <= c.now THEN 'final' ELSE 'draft' END AS status
+       CASE WHEN p.number IS NOT NULL THEN 'final' ELSE 'draft' END AS status
 FROM running AS r
 LEFT JOIN periods AS p ON p.customer = r.customer AND p.period = r.period
-CROSS JOIN (SELECT MAX(received_at) AS now FROM ledger) AS c
 ORDER BY r.customer, r.period, r.currency

@@ -17,9 +17,7 @@
 -- that no statement closes with another one's: late work of an ended period may be paid by credits
 -- of the next (a rollover's), and a reversal in the next may give back to the ended pool, whose
 -- close takes them.
-WITH clock AS (
-    SELECT MAX(received_at) AS now FROM ledger
-), names AS (
+WITH names AS (
     SELECT DISTINCT version, plan, name FROM plans
 ), granted AS (
     SELECT l.customer, l.period, 2 AS rank, 'grant' AS kind, l.entry,
@@ -128,8 +126,7 @@ SELECT r.customer, r.period, r.line, r.kind, r.description, r.unit, r.quantity,
        CASE WHEN r.kind = 'opening' THEN r.balance
             WHEN r.kind <> 'closing' THEN r.credits END AS credits,
        r.overage, CASE WHEN r.kind IN ('opening', 'closing') THEN r.balance END AS balance,
-       CASE WHEN p.closes_at <= c.now THEN 'final' ELSE 'draft' END AS status
+       CASE WHEN p.number IS NOT NULL THEN 'final' ELSE 'draft' END AS status
 FROM running AS r
 LEFT JOIN periods AS p ON p.customer = r.customer AND p.period = r.period
-CROSS JOIN clock AS c
 ORDER BY customer, period, line

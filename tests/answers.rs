@@ -21,10 +21,10 @@ birch     2026-09-10     4  usage  voice minute transcribed    minute      12.75
 birch     2026-09-30     1  fee    Team                        period       1.000000                                        399.00  USD       final
 birch     2026-09-30     2  usage  document analysed           document  1920.000000  5255.000000  5030.000000  225.000000   22.50  USD       final
 (6 rows)
-customer  period      status   total  currency
---------  ----------  ------  ------  --------
-birch     2026-09-10  final   399.00  USD
-birch     2026-09-30  final   421.50  USD
+customer  period      status  number   total  currency
+--------  ----------  ------  ------  ------  --------
+birch     2026-09-10  final        1  399.00  USD
+birch     2026-09-30  final        4  421.50  USD
 (2 rows)
 ";
 
@@ -39,7 +39,11 @@ birch     team  2026-10-31  2026-11-30  5000.000000  269.600000  0.000000  4730.
 async fn an_invoice_holds_the_periods_that_start_in_the_month() {
     let folder = replayed().await;
     let csv = answer(folder.path(), "invoice --period 2026-10 --format csv");
-    let october = expected("invoice_lines", |line| line.contains(",2026-10-"));
+    let starts_in_october = |line: &str| {
+        let period = line.split(',').nth(1);
+        period.is_some_and(|period| period.starts_with("2026-10-"))
+    };
+    let october = expected("invoice_lines", starts_in_october);
     assert_eq!(csv, october);
     // Some periods that start in October have not closed yet.
     for line in [
@@ -48,7 +52,7 @@ async fn an_invoice_holds_the_periods_that_start_in_the_month() {
         "cedar,2026-10-25,1,",
     ] {
         let line = csv.lines().find(|found| found.starts_with(line));
-        let is_final = line.expect("a fee").ends_with(",final");
+        let is_final = line.expect("a fee").contains(",final,");
         assert_eq!(is_final, line.is_some_and(|line| line.starts_with("acme")));
     }
     let acme = json(folder.path(), "invoice --period 2026-10 --customer acme");
@@ -57,7 +61,8 @@ async fn an_invoice_holds_the_periods_that_start_in_the_month() {
         "customer": "acme", "period": "2026-10-01", "line": 3, "kind": "usage",
         "description": "document analysed", "unit": "document", "quantity": "710.000000",
         "credits": "1660.000000", "pool_used": "1505.450000", "overage": "154.550000",
-        "amount": "18.55", "currency": "USD", "status": "final",
+        "amount": "18.55", "currency": "USD", "status": "final", "number": 5,
+        "period_end": "2026-11-01", "issued_on": "2026-11-02", "shard": 0, "last_entry": 130,
     });
     assert_eq!(acme[2], line);
     assert_eq!(acme.as_array().map(Vec::len), Some(6));
@@ -86,29 +91,19 @@ async fn no_period_and_no_wallet_are_told_apart_from_failures() {
 }
 
 #[tokio::test]
-async fn signals_begin_with_whoever_would_save_most() {
+async fn signals_begin_with_the_highest_score() {
     let folder = replayed().await;
     let csv = answer(folder.path(), "signals --format csv");
-    let rows = text("fixtures/expected/upgrade_signals.csv");
-    let [header, acme, dune, fern] = rows.lines().collect::<Vec<_>>()[..] else {
-        panic!("three signals are expected: {rows}");
-    };
-    assert_eq!(csv, format!("{header}\n{fern}\n{acme}\n{dune}\n"));
+    assert_eq!(csv, text("fixtures/expected/signals.csv"));
     let acme = json(folder.path(), "signals --customer acme");
-    // 2,250 credits so far and 200 a day for 10 days, 13 hours and 29 minutes more. Starter bills
-    // 0.12 for each beyond 1,000; Team's pool holds all of them.
-    for (field, value) in [
-        ("projected", "4362.361111"),
-        ("cost_now_plan", "502.483333320"),
-        ("fitting_plan", "team"),
-        ("fitting_plan_cost", "399.000000000"),
-        ("saving", "103.483333320"),
-    ] {
+    // 2,250 credits so far and 200 a day for 10 days, 13 hours and 29 minutes more: Starter bills
+    // 0.12 for each beyond 1,000, 502.48 in all; Team's pool holds all of them for 399.00.
+    for (field, value) in [("fitting_plan", "team"), ("saving_now", "103.483333320")] {
         assert_eq!(acme[0][field], value, "{field}");
     }
     // Within its plan: an empty answer is an answer, not a failure.
-    let birch = answer(folder.path(), "signals --customer birch");
-    assert!(birch.ends_with("(0 rows)\n"), "{birch}");
+    let cedar = answer(folder.path(), "signals --customer cedar");
+    assert!(cedar.ends_with("(0 rows)\n"), "{cedar}");
 }
 
 #[tokio::test]

@@ -84,6 +84,17 @@ fn every_query_says_what_it_answers_and_in_which_order() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn the_guide_names_every_view() {
+    let guide = text("queries/README.md");
+    for query in names("queries", "sql") {
+        assert!(
+            guide.contains(&format!("`{query}`")),
+            "{query} is not in queries/README.md"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_registered_views_are_the_files() {
     let folder = replayed().await;
@@ -157,11 +168,11 @@ async fn csv(session: &Session, statement: &str) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
-/// The names of the files in a folder, without the extension that all of them must have.
+/// The names of the files in a folder, without the extension that all but a guide must have.
 fn names(folder: &str, extension: &str) -> BTreeSet<String> {
     let files = fs::read_dir(repository(folder)).expect("a folder");
-    let names = files.map(|file| {
-        let name = file.expect("a file").file_name();
+    let files = files.map(|file| file.expect("a file").file_name());
+    let names = files.filter(|name| name != "README.md").map(|name| {
         let name = name.to_str().expect("UTF-8");
         let stem = name.strip_suffix(&format!(".{extension}"));
         stem.unwrap_or_else(|| panic!("{folder}/{name} is no .{extension} file"))

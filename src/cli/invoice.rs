@@ -9,6 +9,10 @@ use super::failure::Failure;
 use super::query::{print, session};
 use crate::jobs::invoice::{self, InvoiceError, Issued, Total, Wanted, check, issue};
 
+/// What a person sees of a line; the totals tell the invoice's number.
+const SHOWN: &str = "customer, period, line, kind, description, unit, quantity, credits, pool_used, \
+     overage, amount, currency, status";
+
 pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
     if args.schema {
         let schema = serde_json::to_string_pretty(&invoice::Invoice::schema())?;
@@ -36,11 +40,12 @@ pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
         tell(&issued, out);
         return Ok(());
     }
-    let (lines, params) = wanted.lines();
+    let is_table = matches!(args.format.format, OutputFormat::Table);
+    let (lines, params) = wanted.lines(if is_table { SHOWN } else { "*" });
     if print(&session, &lines, &params, args.format.format).await? == 0 {
         return Err(none(&wanted));
     }
-    if matches!(args.format.format, OutputFormat::Table) {
+    if is_table {
         let (condition, params) = wanted.condition();
         let totals = format!(
             "SELECT customer, period, status, number,

@@ -94,11 +94,11 @@ pub enum InvoiceError {
 }
 
 impl Wanted {
-    /// The statement that gives the lines, and its parameters.
-    pub fn lines(&self) -> (String, Vec<(String, String)>) {
+    /// The statement that gives these columns of the lines, and its parameters.
+    pub fn lines(&self, columns: &str) -> (String, Vec<(String, String)>) {
         let (condition, params) = self.condition();
         let order = "ORDER BY customer, period, line";
-        let statement = format!("SELECT * FROM invoice_lines WHERE {condition} {order}");
+        let statement = format!("SELECT {columns} FROM invoice_lines WHERE {condition} {order}");
         (statement, params)
     }
 
@@ -131,7 +131,7 @@ pub async fn issue(
     wanted: &Wanted,
     out: &Path,
 ) -> Result<Issued, InvoiceError> {
-    let (statement, params) = wanted.lines();
+    let (statement, params) = wanted.lines("*");
     let rows = session.run(&statement, &params).await?;
     let schema = rows.schema();
     let batches: Vec<RecordBatch> = rows.try_collect().await?;
