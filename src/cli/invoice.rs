@@ -10,8 +10,8 @@ use super::query::{print, session};
 use crate::jobs::invoice::{self, InvoiceError, Issued, Total, Wanted, check, issue};
 
 /// What a person sees of a line; the totals tell the invoice's number.
-const SHOWN: &str = "customer, period, line, kind, description, unit, quantity, credits, pool_used, \
-     overage, amount, currency, status";
+const SHOWN: &str = "customer, period, line, kind, description, unit, quantity, credits, \
+     pool_used, overage, amount, currency, status";
 
 pub(super) async fn run(common: &Common, args: Invoice) -> Result<(), Failure> {
     if args.schema {

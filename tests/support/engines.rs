@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Tried together; another release may read another way, which is then for us to see. jsonschema
-/// checks documents against their schema, trustme makes certificates, psycopg and asyncpg ask servers.
+/// checks documents against their schema, trustme makes certificates, psycopg and asyncpg ask
+/// servers.
 const ENGINES: [&str; 8] = [
     "asyncpg==0.32.0",
     "deltalake==1.6.6",

@@ -82,6 +82,10 @@ fn roles() {
     );
     let ended = notify.stop();
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut signals = world.purser("data");
+    signals.args(["signals", "--publish", "--nats", &world.server.url()]);
+    let ended = world.start(login(signals, "notify"), "signals").wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
     worker.stop();
     assert_whole(&world, "data", 2);
     let rows = "SELECT kind, SUM(credits), SUM(delta) FROM ledger

@@ -2,8 +2,9 @@
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), what a
 //! commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`), reading rows again
-//! (`recover`), finding some of them (`find`), merging files (`compact`), the checkpoints of wallets
-//! (`wallets`) and the table of issued invoices (`books`). Leaves what a row means to `domain::entry`.
+//! (`recover`), finding some of them (`find`), merging files (`compact`), the checkpoints of
+//! wallets (`wallets`) and the table of issued invoices (`books`). Leaves what a row means to
+//! `domain::entry`.
 
 mod books;
 mod buffers;

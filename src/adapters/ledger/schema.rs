@@ -5,8 +5,8 @@
 //! the statistics themselves to `delta::stats`.
 //!
 //! Invariant: one list, so that what is written and what the table promises cannot differ. No
-//! decimal of the ledger has a precision over 18, for DataFusion's sum of a wide one wraps, and none carries
-//! statistics, for deltalake writes those through floats.
+//! decimal of the ledger has a precision over 18, for DataFusion's sum of a wide one wraps, and
+//! none carries statistics, for deltalake writes those through floats.
 
 use std::sync::{Arc, LazyLock};
 

@@ -47,8 +47,8 @@ struct Row<'a> {
     shard: i32,
 }
 
-/// One row for each wallet and period in `ledger`, of so many shards. `anchor_day` reads the anchor day from the
-/// `data` of the command that opened a wallet.
+/// One row for each wallet and period in `ledger`, of so many shards. `anchor_day` reads the anchor
+/// day from the `data` of the command that opened a wallet.
 ///
 /// # Errors
 ///

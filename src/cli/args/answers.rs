@@ -88,7 +88,8 @@ pub(in crate::cli) struct Invoice {
     #[arg(long, env = "PURSER_CUSTOMER")]
     pub(in crate::cli) customer: Option<String>,
     /// Issues the invoices, and writes them to this folder
-    #[arg(long, env = "PURSER_OUT", value_name = "DIR", value_parser = folder, conflicts_with = "as_of")]
+    #[arg(long, env = "PURSER_OUT", value_name = "DIR", value_parser = folder,
+        conflicts_with = "as_of")]
     pub(in crate::cli) out: Option<PathBuf>,
     /// Compares the invoices that were issued with the ledger; exit code 1 if any line differs
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! Comparing the books with the ledger.
 //!
-//! Owns what is compared: every column of every line of every invoice that was issued, and its sums.
+//! Owns what is compared: every column of every line of every invoice that was issued, and its
+//! sums.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -81,8 +81,8 @@ pub enum InvoiceError {
     #[error("could not write an invoice as JSON")]
     Json(#[from] serde_json::Error),
     #[error(
-        "the books and the ledger differ in {faults} lines, so nothing was issued: {first}; `purser \
-         invoice --check` tells all, and the data folder must be the one that the books are of"
+        "the books and the ledger differ in {faults} lines, so nothing was issued: {first}; \
+         `purser invoice --check` tells all; the books must be those of this ledger"
     )]
     Differ { faults: usize, first: String },
     #[error("could not write {}", .path.display())]
