@@ -23,6 +23,8 @@ mod killed;
 mod maintained;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/numbers.rs"]
+mod numbers;
 #[path = "cli/prices.rs"]
 mod prices;
 #[path = "support/purser.rs"]

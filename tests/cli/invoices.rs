@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::purser::{Place, ran, usage};
+use crate::purser::{PRICES, Place, ran, usage, wallet_command};
 
 const CLOSED_AT: &str = "2026-05-03T00:00:00Z";
 
@@ -273,21 +273,14 @@ fn books_of_another_ledger_do_not_pass_the_check() {
     assert!(!other.path("out").exists());
 }
 
-/// A command of March or April 2026.
-fn command(customer: &str, time: &str, kind: &str, data: &str) -> String {
-    format!(r#"{{"specversion":"1.0","id":"{kind}-{time}","source":"/billing","#)
-        + &format!(r#""type":"purser.wallet.{kind}","subject":"{customer}","#)
-        + &format!(r#""time":"2026-{time}","data":{data}}}"#)
-}
-
 #[test]
 fn late_usage_of_a_wallet_that_was_opened_anew_is_one_line() {
     let place = Place::new();
     let open = r#"{"plan":"starter"}"#;
     let lines = [
-        command("acme", "03-05T10:00:00Z", "opened", open),
-        command("acme", "03-10T10:00:00Z", "closed", "{}"),
-        command("acme", "03-15T10:00:00Z", "opened", open),
+        wallet_command("acme", "03-05T10:00:00Z", "opened", open),
+        wallet_command("acme", "03-10T10:00:00Z", "closed", "{}"),
+        wallet_command("acme", "03-15T10:00:00Z", "opened", open),
         usage("april", "acme", "16T12:00:00Z").replace("2026-03-16", "2026-04-16"),
         usage("late", "acme", "20T10:00:00Z"),
     ];
@@ -307,36 +300,57 @@ fn late_usage_of_a_wallet_that_was_opened_anew_is_one_line() {
 }
 
 #[test]
-fn a_number_stays_when_a_wallet_is_opened_anew_under_a_shorter_grace() {
+fn the_last_entry_of_an_invoice_makes_a_reversal_of_several_rows_again() {
     let place = Place::new();
-    let (first, rules) = (
-        crate::purser::PRICES,
-        "default_plan = \"starter\"\n[rules]\n",
-    );
-    let rules = |hours: u8| format!("{rules}grace_hours = {hours}\n");
-    let version = |hours| first.replace("default_plan = \"starter\"\n", &rules(hours));
-    place.write("prices/2026-01.toml", version(48));
-    let second = version(1).replace("2026-01-01", "2026-04-07");
-    place.write("prices/2026-04.toml", second.replace("2026-01", "2026-04"));
-    let open = r#"{"plan":"starter"}"#;
+    let undo = r#"{"source":"/gateway","id":"big","reason":"bad answer"}"#;
     let lines = [
-        command("birch", "03-05T10:00:00Z", "opened", open),
-        command("acme", "03-05T10:00:00Z", "opened", open),
-        command("acme", "04-04T12:00:00Z", "closed", "{}"),
+        usage("small", "acme", "05T10:00:00Z"),
+        // 150 credits, of which the pool covers 99.
+        usage("big", "acme", "05T11:00:00Z").replace("\"documents\":2", "\"documents\":300"),
+        wallet_command("acme", "03-05T12:00:00Z", "reversed", undo)
+            .replace("purser.wallet.reversed", "purser.usage.reversed"),
     ];
     place.write("events.ndjson", lines.join("\n") + "\n");
     place.replay("events.ndjson");
-    until(&place, "2026-04-07T12:00:00Z");
-    let numbers = "SELECT number, customer, closes_at FROM periods WHERE number IS NOT NULL
-        ORDER BY number";
-    let before = place.csv(numbers);
-    assert_eq!(before.lines().count(), 3, "{before}");
-    place.write(
-        "again.ndjson",
-        command("acme", "04-08T10:00:00Z", "opened", open) + "\n",
+    let rows = "SELECT COUNT(*) AS rows, MAX(entry) AS last FROM ledger WHERE kind = 'reversal'";
+    let reversal = &place.rows(rows)[0];
+    assert_eq!(reversal["rows"], 2);
+    let lines = "SELECT * FROM invoice_lines";
+    let whole = place.rows(lines);
+    assert_eq!(whole[0]["last_entry"], reversal["last"]);
+    let last = reversal["last"].to_string();
+    let pinned = place.done(&["query", lines, "--as-of", &last, "--format", "csv"]);
+    assert_eq!(pinned, place.csv(lines));
+}
+
+#[test]
+fn sums_longer_than_a_row_of_the_ledger_holds_enter_the_books() {
+    let place = Place::new();
+    let cheap = PRICES.replace("credits = \"0.5\"", "credits = \"0.001\"");
+    place.write("prices/2026-01.toml", cheap);
+    let given = r#"{"credits":"900000000","basis":"promotional"}"#;
+    let huge = |id: &str| {
+        let event = usage(id, "acme", "06T10:00:00Z");
+        event.replace("\"documents\":2", "\"documents\":600000000000")
+    };
+    let lines = [
+        usage("first", "acme", "05T10:00:00Z"),
+        wallet_command("acme", "03-05T11:00:00Z", "granted", given),
+        wallet_command("acme", "03-05T12:00:00Z", "granted", given),
+        huge("a"),
+        huge("b"),
+    ];
+    place.write("events.ndjson", lines.join("\n") + "\n");
+    place.replay("events.ndjson");
+    until(&place, CLOSED_AT);
+    place.done(&["invoice", "--period", "2026-03", "--out", "out"]);
+    // 13 digits before the point and 6 behind it.
+    let sums = "SELECT quantity, credits FROM invoices WHERE kind = 'usage'";
+    assert_eq!(
+        place.csv(sums),
+        "quantity,credits\n1200000000002.000000,1200000000.002000\n"
     );
-    place.replay("again.ndjson");
-    assert_eq!(place.csv(numbers), before);
+    place.done(&["invoice", "--check"]);
 }
 
 #[test]

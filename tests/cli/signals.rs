@@ -1,6 +1,6 @@
 //! Signals to sales: who does not use what was bought.
 
-use crate::purser::{Place, usage};
+use crate::purser::{PRICES, Place, usage, wallet_command};
 
 #[test]
 fn a_customer_that_hardly_uses_the_plan_is_told_with_the_reasons() {
@@ -23,4 +23,29 @@ fn a_customer_that_hardly_uses_the_plan_is_told_with_the_reasons() {
     let reasons = "less than 30 % used in 2 of the last 2 periods; no use in a week; \
                    shrinking by 100.0 %";
     assert_eq!(row["reasons"], reasons);
+}
+
+#[test]
+fn periods_in_another_currency_are_not_compared() {
+    let place = Place::new();
+    let plan = PRICES.split_once("[[plan]]").expect("a plan").1;
+    let euros = plan
+        .replace("starter", "euro")
+        .replace("\"USD\"", "\"EUR\"");
+    place.write("prices/2026-01.toml", format!("{PRICES}\n[[plan]]{euros}"));
+    let change = r#"{"plan":"euro","at":"next_period"}"#;
+    let lines = [
+        usage("e", "acme", "05T10:00:00Z"),
+        wallet_command("acme", "03-06T10:00:00Z", "plan_changed", change),
+    ];
+    place.write("events.ndjson", lines.join("\n") + "\n");
+    place.replay("events.ndjson");
+    // Two periods have ended, one of them in dollars.
+    place.done(&["replay", "events.ndjson", "--until", "2026-05-10T00:00:00Z"]);
+    assert!(place.rows("SELECT * FROM signals").is_empty());
+    place.done(&["replay", "events.ndjson", "--until", "2026-06-10T00:00:00Z"]);
+    let rows = place.rows("SELECT * FROM signals");
+    assert_eq!(rows[0]["compared_periods"], 2, "{rows:?}");
+    assert_eq!(rows[0]["cost_now_plan"], "198.000000000", "{rows:?}");
+    assert_eq!(rows[0]["currency"], "EUR", "{rows:?}");
 }

@@ -85,10 +85,18 @@ def main():
     for statement in (
         "DELETE FROM ledger", "UPDATE ledger SET entry = 0", "DROP VIEW usage", "CREATE TABLE t AS SELECT 1",
         "COPY ledger TO '/tmp/ledger.csv'", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
-        "INSERT INTO ledger SELECT * FROM ledger", "SET datafusion.execution.batch_size = 1",
+        "INSERT INTO ledger SELECT * FROM ledger", "SELECT * INTO t FROM ledger", "SET datafusion.execution.batch_size = 1",
     ):
         refused(statement, "", lambda: cursor.execute(statement))
         refused(statement, "", lambda: cursor.execute(statement, prepare=True))
+    # What would overflow a stack ends neither the server nor the connection.
+    for long in (
+        "SELECT " + " + ".join(["1"] * 15_000), " UNION ALL ".join(["SELECT 1"] * 3_000),
+    ):
+        refused("a long chain", "operators", lambda: cursor.execute(long))
+        refused("a long chain", "operators", lambda: cursor.execute(long, prepare=True))
+    chain = "SELECT " + " + ".join(["1"] * 199)
+    expect("a chain", cursor.execute(chain).fetchone() + cursor.execute(chain, prepare=True).fetchone(), (199, 199))
     refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))
 
     # The same prepared statement, before and after a commit.
@@ -104,6 +112,18 @@ def main():
         "SELECT data FROM rejected", "SELECT * FROM margin_by_task",
     ):
         refused(hidden, "", lambda: part.execute(hidden))
+    # Nobody becomes another by a setting of the client, which may be taken or refused.
+    for setting in (
+        "SET user = 'purser'", "SET role = 'purser'", "SET ROLE purser", "SET SESSION AUTHORIZATION purser",
+        "SET SESSION AUTHORIZATION 'purser'", "SET session_authorization = 'purser'",
+    ):
+        # On a connection of its own, before anything else on it.
+        other = connect("reader").cursor()
+        try:
+            other.execute(setting)
+        except psycopg.Error:
+            pass
+        refused(f"cost_usd after {setting}", "", lambda: other.execute("SELECT cost_usd FROM ledger"))
     seen = part.execute(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
         "AND (column_name LIKE '%cost_usd%' OR column_name = 'data' OR column_name LIKE '%margin%')"

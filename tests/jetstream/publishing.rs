@@ -52,6 +52,21 @@ async fn a_message_that_no_stream_takes_is_given_up_by_name() {
     );
 }
 
+#[tokio::test]
+async fn a_missing_stream_is_made_when_none_takes_a_message() {
+    let server = NatsServer::start();
+    let connection = connect(&server).await;
+    assert!(connection.facts("USAGE").await.is_err(), "it is there");
+    let publisher = Publisher::new(connection.clone(), Duration::from_millis(200));
+    let mut publisher = publisher.making("USAGE", &super::SUBJECTS);
+    for number in 1..=3 {
+        let message = outgoing(number, body(number, 9));
+        publisher.publish(message).await.unwrap();
+    }
+    assert_eq!(publisher.finish().await.unwrap().stored, 3);
+    assert_eq!(connection.facts("USAGE").await.unwrap().messages, 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_sent_twice_is_stored_once_and_outlives_a_restart() {
     let mut server = NatsServer::start();

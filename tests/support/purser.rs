@@ -65,6 +65,13 @@ pub(crate) fn usage(id: &str, customer: &str, time: &str) -> String {
         )
 }
 
+/// A command for the wallet of `customer`; `time` is within 2026, such as `03-05T10:00:00Z`.
+pub(crate) fn wallet_command(customer: &str, time: &str, kind: &str, data: &str) -> String {
+    format!(r#"{{"specversion":"1.0","id":"{kind}-{time}","source":"/billing","#)
+        + &format!(r#""type":"purser.wallet.{kind}","subject":"{customer}","#)
+        + &format!(r#""time":"2026-{time}","data":{data}}}"#)
+}
+
 impl Place {
     /// With [`PRICES`] in `prices`, and nothing published.
     pub(crate) fn new() -> Self {

@@ -5,6 +5,7 @@
 //!
 //! Invariant: a statement that could write, or read files, is refused before it is planned.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use datafusion::common::ParamValues;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
+use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, Visit, Visitor};
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::hooks::HookClient;
 use datafusion_postgres::pgwire::api::results::Response;
@@ -129,35 +130,61 @@ fn names(context: &SessionContext) -> Vec<String> {
 
 /// Whether a statement neither writes nor reads files nor changes how the server works.
 fn only_reads(statement: &Statement) -> bool {
-    match statement {
-        Statement::Query(query) => !matches!(
+    statement.visit(&mut OnlyReads).is_continue()
+}
+
+/// Stops at the first part of a statement, however deep in it, that does more than read.
+struct OnlyReads;
+
+impl Visitor for OnlyReads {
+    type Break = ();
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
+        let passes = match statement {
+            Statement::Set(_) => !statement.to_string().to_lowercase().contains("datafusion."),
+            Statement::Query(_)
+            | Statement::Explain { .. }
+            | Statement::Declare { .. }
+            | Statement::ExplainTable { .. }
+            | Statement::ShowVariable { .. }
+            | Statement::ShowVariables { .. }
+            | Statement::ShowTables { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::StartTransaction { .. }
+            | Statement::Commit { .. }
+            | Statement::Rollback { .. }
+            | Statement::Savepoint { .. }
+            | Statement::ReleaseSavepoint { .. }
+            | Statement::Fetch { .. }
+            | Statement::Close { .. }
+            | Statement::Deallocate { .. }
+            | Statement::Discard { .. } => true,
+            _ => false,
+        };
+        unless(!passes)
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        unless(matches!(
             *query.body,
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
-        ),
-        Statement::Explain { statement, .. } => only_reads(statement),
-        Statement::Declare { .. } | Statement::Set(_) => {
-            // A cursor's query, or a setting of the client.
-            !statement.to_string().to_lowercase().contains("datafusion.")
-        }
-        Statement::ExplainTable { .. }
-        | Statement::ShowVariable { .. }
-        | Statement::ShowVariables { .. }
-        | Statement::ShowTables { .. }
-        | Statement::ShowColumns { .. }
-        | Statement::StartTransaction { .. }
-        | Statement::Commit { .. }
-        | Statement::Rollback { .. }
-        | Statement::Savepoint { .. }
-        | Statement::ReleaseSavepoint { .. }
-        | Statement::Fetch { .. }
-        | Statement::Close { .. }
-        | Statement::Deallocate { .. }
-        | Statement::Discard { .. } => true,
-        _ => false,
+        ))
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        unless(select.into.is_some())
     }
 }
 
-fn error(code: &str, told: String) -> PgWireError {
+fn unless(stops: bool) -> ControlFlow<()> {
+    match stops {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// An error as the protocol tells it; `code` is an SQLSTATE.
+pub(super) fn error(code: &str, told: String) -> PgWireError {
     let info = ErrorInfo::new("ERROR".to_owned(), code.to_owned(), told);
     PgWireError::UserError(Box::new(info))
 }
@@ -216,6 +243,12 @@ mod tests {
             ),
             ("CREATE TABLE t AS SELECT 1", false),
             ("CREATE VIEW v AS SELECT 1", false),
+            ("SELECT 1 INTO t", false),
+            ("SELECT 1 UNION SELECT 2 INTO t", false),
+            ("EXPLAIN ANALYZE SELECT 1 INTO t", false),
+            ("DECLARE c CURSOR FOR SELECT 1 INTO t", false),
+            ("DECLARE c CURSOR FOR SELECT 1", true),
+            ("SELECT * FROM (SELECT 1 INTO t) AS s", false),
             ("COPY ledger TO '/tmp/x'", false),
             ("INSERT INTO ledger SELECT * FROM ledger", false),
             (

@@ -1,11 +1,12 @@
 //! SQL over the PostgreSQL protocol.
 //!
 //! Owns the connections: who may log in, TLS, and a session for each. Leaves which statements pass
-//! to `guard`, the tables to `latest`, and the newest state of the data to its [`Source`].
+//! to `guard` and `bounded`, the tables to `latest`, and the newest state of the data to its [`Source`].
 //!
 //! Invariant: reads only, and only after a password. Every statement sees one state of the data,
 //! the newest at its start.
 
+mod bounded;
 mod guard;
 mod latest;
 mod login;
@@ -31,6 +32,7 @@ use tokio::sync::Semaphore;
 
 use super::error::SqlError;
 use super::session::{CATALOG, Limits, runtime};
+use bounded::Bounded;
 use guard::Guard;
 pub use latest::{Snapshot, Source};
 use login::startup;
@@ -50,7 +52,7 @@ pub struct Server {
 
 /// The handlers of one connection.
 struct Handlers {
-    service: Arc<DfSessionService>,
+    service: Arc<Bounded>,
     server: Arc<Server>,
     connections: Arc<ConnectionManager>,
 }
@@ -119,7 +121,7 @@ async fn answer(
     );
     let tls = server.tls.as_ref().map(|tls| tls.acceptor.clone());
     let handlers = Handlers {
-        service: Arc::new(service),
+        service: Arc::new(Bounded(service)),
         server,
         connections,
     };
