@@ -46,47 +46,44 @@ WITH names AS (
     FROM ledger AS l
     LEFT JOIN names AS n ON n.version = l.price_version AND n.plan = l.plan
     WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
-), used AS (
-    SELECT l.customer, l.period, 3 AS rank, 'usage' AS kind, CAST(0 AS BIGINT) AS entry,
-           MAX(l.entry) AS last_entry, l.task AS description, l.unit,
-           CAST(COALESCE(SUM(l.quantity), 0) AS DECIMAL(28, 6)) AS quantity,
-           CAST(SUM(l.credits) AS DECIMAL(28, 6)) AS credits,
-           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NOT NULL), 0)
-                AS DECIMAL(28, 6)) AS pool_used,
-           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NULL), 0)
-                AS DECIMAL(28, 6)) AS overage,
-           SUM(l.amount) AS amount,
-           COALESCE(l.currency, p.currency) AS currency
+), days AS (
+    -- Usage by task, and what is late by the day on which the work was done, too.
+    SELECT l.customer, l.period,
+           CASE WHEN CAST(l.used_at AS DATE) < l.period THEN CAST(l.used_at AS DATE) END AS late_day,
+           l.task, l.unit, COALESCE(l.currency, p.currency) AS currency,
+           MAX(l.entry) AS last_entry, COALESCE(SUM(l.quantity), 0) AS quantity,
+           SUM(l.credits) AS credits,
+           COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NULL), 0) AS overage,
+           SUM(l.amount) AS amount
     FROM ledger AS l
     LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) >= l.period
-    GROUP BY l.customer, l.period, l.task, l.unit, COALESCE(l.currency, p.currency)
+    WHERE l.kind = 'usage'
+    GROUP BY l.customer, l.period,
+             CASE WHEN CAST(l.used_at AS DATE) < l.period THEN CAST(l.used_at AS DATE) END,
+             l.task, l.unit, COALESCE(l.currency, p.currency)
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
     SELECT customer, period,
            LEAST(period_end, COALESCE(LEAD(period) OVER (PARTITION BY customer ORDER BY period),
                                       period_end)) AS period_end
     FROM periods
-), late AS (
-    SELECT l.customer, l.period, 4 AS rank, 'late' AS kind, CAST(0 AS BIGINT) AS entry,
-           MAX(l.entry) AS last_entry,
-           CONCAT(l.task, ', used ',
-                  COALESCE(CONCAT('in period ', CAST(e.period AS VARCHAR)),
-                           'before the first period')) AS description, l.unit,
-           CAST(COALESCE(SUM(l.quantity), 0) AS DECIMAL(28, 6)) AS quantity,
-           CAST(SUM(l.credits) AS DECIMAL(28, 6)) AS credits,
-           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NOT NULL), 0)
-                AS DECIMAL(28, 6)) AS pool_used,
-           CAST(COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NULL), 0)
-                AS DECIMAL(28, 6)) AS overage,
-           SUM(l.amount) AS amount,
-           COALESCE(l.currency, p.currency) AS currency
-    FROM ledger AS l
-    LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    LEFT JOIN spans AS e ON e.customer = l.customer AND e.period <= CAST(l.used_at AS DATE)
-                          AND CAST(l.used_at AS DATE) < e.period_end
-    WHERE l.kind = 'usage' AND CAST(l.used_at AS DATE) < l.period
-    GROUP BY l.customer, l.period, l.task, l.unit, e.period, COALESCE(l.currency, p.currency)
+), worked AS (
+    SELECT d.customer, d.period, CASE WHEN d.late_day IS NULL THEN 3 ELSE 4 END AS rank,
+           CASE WHEN d.late_day IS NULL THEN 'usage' ELSE 'late' END AS kind,
+           CAST(0 AS BIGINT) AS entry, MAX(d.last_entry) AS last_entry,
+           CASE WHEN d.late_day IS NULL THEN d.task
+                WHEN e.period IS NULL THEN CONCAT(d.task, ', used before the first period')
+                ELSE CONCAT(d.task, ', used in period ', CAST(e.period AS VARCHAR))
+                END AS description,
+           d.unit, CAST(SUM(d.quantity) AS DECIMAL(28, 6)) AS quantity,
+           CAST(SUM(d.credits) AS DECIMAL(28, 6)) AS credits,
+           CAST(SUM(d.credits - d.overage) AS DECIMAL(28, 6)) AS pool_used,
+           CAST(SUM(d.overage) AS DECIMAL(28, 6)) AS overage,
+           SUM(d.amount) AS amount, d.currency
+    FROM days AS d
+    LEFT JOIN spans AS e ON e.customer = d.customer AND e.period <= d.late_day
+                          AND d.late_day < e.period_end
+    GROUP BY d.customer, d.period, d.late_day IS NULL, d.task, d.unit, e.period, d.currency
 ), notes AS (
     SELECT *, SUM(COALESCE(amount, 0)) OVER (PARTITION BY customer, period, task, unit, currency
                                              ORDER BY entry) AS noted
@@ -115,9 +112,8 @@ WITH names AS (
     FROM ledger
     WHERE kind = 'grant' AND amount IS NOT NULL AND event_type = 'purser.wallet.granted'
 ), lines AS (
-    SELECT * FROM fees UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM used
-    UNION ALL SELECT * FROM late UNION ALL SELECT * FROM reversed
-    UNION ALL SELECT * FROM purchases
+    SELECT * FROM fees UNION ALL SELECT * FROM changes UNION ALL SELECT * FROM worked
+    UNION ALL SELECT * FROM reversed UNION ALL SELECT * FROM purchases
 )
 SELECT l.customer, l.period,
        ROW_NUMBER() OVER (PARTITION BY l.customer, l.period

@@ -9,15 +9,16 @@
 --             or three of its last periods used less than 30 percent of the pool.
 --
 -- plan to overage, run_out_date, fitting_plan and saving_now are of the current period and as in
--- `upgrade_signals`, null where that has no row; the rest looks back, on the last periods: the newest
--- three in the current currency that have ended, compared_periods of them. A period's pool is all that it was granted as pool,
--- and it is at the ceiling when its credits, net of the reversals booked in it, reach that;
--- periods_at_ceiling counts such periods back from the newest. growth compares the newest with the
--- one before, null where that used nothing or next to nothing. Every plan of the newest price version in force and of
--- the wallet's currency is costed for the last periods as they were used: its fee and the credits
--- beyond its pool at its overage price; a plan that blocks must have had enough in each, else its cost
--- is null. Purchases and promotions are left out. best_plan is the cheapest (then the lower fee, then
--- the id), and saving is what the present plan costs more. It may be a smaller plan.
+-- `upgrade_signals`, null where that has no row; the rest looks back, on the last periods: the
+-- newest three in the current currency that have ended, compared_periods of them. A period's pool
+-- is all that it was granted as pool, and it is at the ceiling when its credits, net of the
+-- reversals booked in it, reach that; periods_at_ceiling counts such periods back from the newest.
+-- growth compares the newest with the one before, null where that used nothing or next to nothing.
+-- Every plan of `offers` of the wallet's currency is costed for the last periods as they were used:
+-- its fee and the credits beyond its pool at its overage price; a plan that blocks must have had
+-- enough in each, else its cost is null. Purchases and promotions are left out. best_plan is the
+-- cheapest (then the lower fee, then the id), and saving is what the present plan costs more. It
+-- may be a smaller plan.
 --
 -- The score of `ceiling` adds 30 for 80 percent used, 20 for overage now, 20 for heading for more than
 -- the pool, 10 for each last period with overage and 10 for each at the ceiling, 10 for growth of 20
@@ -25,11 +26,6 @@
 -- 30 percent, 20 for no use in a week, 10 for a decline of 20 percent and 10 for a saving, up to 100.
 WITH clock AS (
     SELECT MAX(received_at) AS now FROM ledger
-), terms AS (
-    SELECT plan, fee, currency, pool, overage_mode, overage_price
-    FROM plans
-    WHERE effective_from = (SELECT MAX(p.effective_from) FROM plans AS p CROSS JOIN clock AS c
-                            WHERE p.effective_from <= c.now)
 ), uses AS (
     SELECT customer, period,
            CAST(GREATEST(COALESCE(SUM(credits), 0), 0) AS DECIMAL(28, 6)) AS credits,
@@ -72,7 +68,7 @@ WITH clock AS (
                                                 AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
                          END) AS DECIMAL(28, 9)) AS cost
     FROM ended AS e
-    JOIN terms AS t ON t.currency = e.currency
+    JOIN offers AS t ON t.currency = e.currency
     WHERE e.ago <= 3
     GROUP BY e.customer, t.plan, t.fee
     HAVING COUNT(*) FILTER (WHERE e.credits > t.pool AND t.overage_mode <> 'bill') = 0

@@ -9,8 +9,8 @@
 -- All is as of T, the newest received_at in the ledger. projected = used + overage so far, and until
 -- the period's end the pace of `pace`, in whole minutes left, cut to the microcredit. A plan's cost
 -- is its fee and the projected credits beyond its pool at its overage price; a plan that does not bill
--- overage is possible only when its pool is enough. Of the possible plans in the newest price version
--- in force and in the wallet's currency the cheapest fits (then the lower fee, then the id). The
+-- overage is possible only when its pool is enough. Of the possible plans of `offers` in the
+-- wallet's currency the cheapest fits (then the lower fee, then the id). The
 -- present plan is costed by the same version, so that saving is never negative; both are null when
 -- the present plan would block. run_out_date is null when the credits last until the period's end.
 WITH clock AS (
@@ -19,11 +19,6 @@ WITH clock AS (
            CAST(DATE_PART('epoch', DATE_TRUNC('minute', now)) / 60 AS BIGINT)
            + CASE WHEN now > DATE_TRUNC('minute', now) THEN 1 ELSE 0 END AS next_minute
     FROM (SELECT MAX(received_at) AS now FROM ledger) AS newest
-), terms AS (
-    SELECT plan, fee, currency, pool, overage_mode, overage_price
-    FROM plans
-    WHERE effective_from = (SELECT MAX(p.effective_from) FROM plans AS p CROSS JOIN clock AS c
-                            WHERE p.effective_from <= c.now)
 ), spans AS (
     SELECT w.customer, w.plan, w.period, w.period_end, w.pool, w.used, w.overage, w.remaining,
            w.used_percent, w.pace, p.currency, a.credits AS pace_credits,
@@ -58,7 +53,7 @@ WITH clock AS (
                                        AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
                 END AS cost
     FROM forecasts AS f
-    JOIN terms AS t ON t.currency = f.currency
+    JOIN offers AS t ON t.currency = f.currency
 ), fits AS (
     SELECT customer, plan, cost,
            ROW_NUMBER() OVER (PARTITION BY customer ORDER BY cost, fee, plan) AS place

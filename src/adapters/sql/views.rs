@@ -5,7 +5,7 @@
 //! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
-pub(super) const VIEWS: [(&str, &str); 18] = [
+pub(super) const VIEWS: [(&str, &str); 19] = [
     ("reversals", include_str!("../../../queries/reversals.sql")),
     ("usage", include_str!("../../../queries/usage.sql")),
     ("overage", include_str!("../../../queries/overage.sql")),
@@ -26,6 +26,7 @@ pub(super) const VIEWS: [(&str, &str); 18] = [
         "margin_by_task",
         include_str!("../../../queries/margin_by_task.sql"),
     ),
+    ("offers", include_str!("../../../queries/offers.sql")),
     (
         "upgrade_signals",
         include_str!("../../../queries/upgrade_signals.sql"),

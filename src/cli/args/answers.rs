@@ -15,8 +15,8 @@ use crate::domain::rfc3339;
 ///
 /// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
 /// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
-/// `margin_by_task`, `upgrade_signals`, `signals`, `statement`, `liability`, `breakage`, `revenue`
-/// and `deferred`, and the issued `invoices`.
+/// `margin_by_task`, `offers`, `upgrade_signals`, `signals`, `statement`, `liability`, `breakage`,
+/// `revenue` and `deferred`, and the issued `invoices`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
 #[derive(Debug, Flags)]

@@ -141,7 +141,7 @@ impl Visitor for OnlyReads {
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
         let passes = match statement {
-            Statement::Set(_) => !statement.to_string().to_lowercase().contains("datafusion."),
+            Statement::Set(_) => !statement.to_string().to_lowercase().contains("datafusion"),
             Statement::Query(_)
             | Statement::Explain { .. }
             | Statement::Declare { .. }
@@ -237,6 +237,7 @@ mod tests {
             ("SET statement_timeout = 1000", true),
             ("BEGIN", true),
             ("SET datafusion.runtime.memory_limit = '1K'", false),
+            ("SET \"datafusion\".\"execution\".batch_size = 1", false),
             (
                 "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
                 false,
