@@ -33,6 +33,8 @@ mod purser;
 mod refusals;
 #[path = "cli/replayed.rs"]
 mod replayed;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/reversals.rs"]
 mod reversals;
 #[path = "cli/signals.rs"]

@@ -57,6 +57,23 @@ async fn every_query_gives_its_expected_answer() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[tokio::test]
+async fn a_burn_down_ends_where_the_wallet_stands() {
+    let folder = replayed().await;
+    let session = session(folder.path()).await;
+    let stands = "SELECT customer, period, used, overage, remaining, used_percent FROM wallets
+        ORDER BY customer";
+    let ends = "SELECT b.customer, b.period, b.used, b.overage, b.balance AS remaining,
+               b.used_percent
+        FROM burn_down AS b
+        JOIN (SELECT customer, MAX(entry) AS entry FROM burn_down GROUP BY customer) AS l
+          ON l.customer = b.customer AND l.entry = b.entry
+        ORDER BY b.customer";
+    let answer = csv(&session, stands).await;
+    assert_eq!(csv(&session, ends).await, answer);
+    assert_eq!(answer.lines().count(), 12, "{answer}");
+}
+
 #[test]
 fn every_expected_answer_has_its_query() {
     let (queries, expected) = (names("queries", "sql"), names("fixtures/expected", "csv"));

@@ -17,7 +17,7 @@ use crate::domain::units::Timestamp;
 use crate::jobs::data::{DataError, DataFolder};
 use crate::jobs::shard::Attach;
 
-pub(super) use answers::{AsOfFlag, Balance, Invoice, OutputFormat, Query, Signals};
+pub(super) use answers::{AsOfFlag, Balance, Invoice, OutputFormat, Query, Report, Signals};
 pub(super) use explain::{Explain, ExplainFormat};
 pub(super) use notify::{Notify, NotifyFormat};
 pub(super) use serve::Serve;
@@ -90,6 +90,7 @@ pub(super) enum Command {
     Query(Query),
     Invoice(Invoice),
     Signals(Signals),
+    Report(Report),
     Balance(Balance),
     Explain(Explain),
     Serve(Serve),

@@ -23,6 +23,7 @@ mod progress;
 mod publish;
 mod query;
 mod replay;
+mod report;
 mod run;
 mod secret;
 mod serve;
@@ -57,6 +58,7 @@ pub fn run(args: Args) -> ExitCode {
             Command::Query(args) => query::run(common, args).await,
             Command::Invoice(args) => invoice::run(common, args).await,
             Command::Signals(args) => signals::run(common, args).await,
+            Command::Report(args) => report::run(common, args).await,
             Command::Balance(args) => balance::run(common, args).await,
             Command::Explain(args) => explain::run(common, args).await,
             Command::Serve(args) => serve::run(common, args).await,

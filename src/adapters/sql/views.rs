@@ -5,7 +5,7 @@
 //! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
-pub(super) const VIEWS: [(&str, &str); 19] = [
+pub(super) const VIEWS: [(&str, &str); 22] = [
     ("reversals", include_str!("../../../queries/reversals.sql")),
     ("usage", include_str!("../../../queries/usage.sql")),
     ("overage", include_str!("../../../queries/overage.sql")),
@@ -14,6 +14,7 @@ pub(super) const VIEWS: [(&str, &str); 19] = [
     ("rejected", include_str!("../../../queries/rejected.sql")),
     ("pace", include_str!("../../../queries/pace.sql")),
     ("wallets", include_str!("../../../queries/wallets.sql")),
+    ("burn_down", include_str!("../../../queries/burn_down.sql")),
     (
         "invoice_lines",
         include_str!("../../../queries/invoice_lines.sql"),
@@ -23,9 +24,14 @@ pub(super) const VIEWS: [(&str, &str); 19] = [
         include_str!("../../../queries/usage_by_task.sql"),
     ),
     (
+        "usage_by_day",
+        include_str!("../../../queries/usage_by_day.sql"),
+    ),
+    (
         "margin_by_task",
         include_str!("../../../queries/margin_by_task.sql"),
     ),
+    ("forecasts", include_str!("../../../queries/forecasts.sql")),
     ("offers", include_str!("../../../queries/offers.sql")),
     (
         "upgrade_signals",

@@ -14,9 +14,9 @@ use crate::domain::rfc3339;
 /// Answers one SQL statement over the ledger and the views on it.
 ///
 /// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
-/// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `invoice_lines`, `usage_by_task`,
-/// `margin_by_task`, `offers`, `upgrade_signals`, `signals`, `statement`, `liability`, `breakage`,
-/// `revenue` and `deferred`, and the issued `invoices`.
+/// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `burn_down`, `invoice_lines`,
+/// `usage_by_task`, `usage_by_day`, `margin_by_task`, `offers`, `forecasts`, `upgrade_signals`,
+/// `signals`, `statement`, `liability`, `breakage`, `revenue` and `deferred`, and the issued `invoices`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
 #[derive(Debug, Flags)]
@@ -120,6 +120,27 @@ pub(in crate::cli) struct Signals {
     pub(in crate::cli) nats: Nats,
     #[command(flatten)]
     pub(in crate::cli) format: FormatFlag,
+    #[command(flatten)]
+    pub(in crate::cli) as_of: AsOfFlag,
+}
+
+/// Makes a page of a customer's wallet, or of all: credits left against the thresholds, use by day
+/// and task, pace, and when the credits run out.
+///
+/// One HTML file that needs nothing from elsewhere and no script.
+///
+/// purser report --customer acme --out acme.html
+#[derive(Debug, Flags)]
+pub(in crate::cli) struct Report {
+    /// The customer
+    #[arg(long, env = "PURSER_CUSTOMER", required_unless_present = "all")]
+    pub(in crate::cli) customer: Option<String>,
+    /// All wallets on one page, those with the most used first
+    #[arg(long, conflicts_with = "customer")]
+    pub(in crate::cli) all: bool,
+    /// Where to write it [default: standard output]
+    #[arg(long, env = "PURSER_OUT", value_name = "FILE")]
+    pub(in crate::cli) out: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) as_of: AsOfFlag,
 }

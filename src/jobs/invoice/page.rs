@@ -2,9 +2,10 @@
 //!
 //! Owns the words and the looks. Leaves every number to the document.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::document::{Invoice, Line, Status, Total};
+use crate::jobs::page::{document, short};
 
 const STYLE: &str = "
 @page { size: A4; margin: 16mm 14mm }
@@ -37,29 +38,18 @@ pub(super) fn page(invoice: &Invoice) -> String {
         Some(number) => format!("Invoice {number}"),
         None => "Invoice".to_owned(),
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · " (invoice.customer) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    h1 { (title) }
-                    @if invoice.status == Status::Draft {
-                        span.draft { "Draft: the period is open" }
-                    }
-                }
-                (facts(invoice))
-                (lines(invoice))
-                (notes(invoice))
+    let body = html! {
+        header {
+            h1 { (title) }
+            @if invoice.status == Status::Draft {
+                span.draft { "Draft: the period is open" }
             }
         }
+        (facts(invoice))
+        (lines(invoice))
+        (notes(invoice))
     };
-    page.into_string()
+    document(&format!("{title} · {}", invoice.customer), STYLE, &body)
 }
 
 fn facts(invoice: &Invoice) -> Markup {
@@ -95,7 +85,6 @@ fn lines(invoice: &Invoice) -> Markup {
 }
 
 fn row(line: &Line) -> Markup {
-    let credits = |credits: &Option<String>| credits.as_deref().map(short).unwrap_or_default();
     html! {
         tr {
             td { (words(line)) }
@@ -106,6 +95,10 @@ fn row(line: &Line) -> Markup {
             td { (money(&line.amount, line.currency.as_deref())) }
         }
     }
+}
+
+fn credits(credits: &Option<String>) -> &str {
+    credits.as_deref().map(short).unwrap_or_default()
 }
 
 fn words(line: &Line) -> String {
@@ -139,17 +132,6 @@ fn notes(invoice: &Invoice) -> Markup {
             p { "Made of the ledger's entries up to " (made_of.last_entry) " of shard "
                 (made_of.shard) "." }
         }
-    }
-}
-
-/// A decimal without the zeros that say nothing.
-fn short(decimal: &str) -> String {
-    match decimal.contains('.') {
-        true => decimal
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
-        false => decimal.to_owned(),
     }
 }
 

@@ -1,0 +1,225 @@
+//! The page of one customer's wallet.
+//!
+//! Owns its words and their order. Leaves numbers to the views, geometry to `chart`.
+
+use maud::{Markup, html};
+
+use super::chart::{BurnDown, FULL, Point, percent};
+use super::parts::{STYLE, by_task, days, footer, minute, tile, used_bar};
+use super::{Fired, Granted, Now, Signal, Task, Use, Wallet};
+use crate::domain::calendar::civil;
+use crate::domain::units::Day;
+use crate::jobs::page::{document, grouped, rough};
+
+/// What the page shows.
+pub(super) struct Facts {
+    pub(super) wallet: Wallet,
+    pub(super) now: Now,
+    pub(super) points: Vec<Point>,
+    pub(super) uses: Vec<Use>,
+    pub(super) tasks: Vec<Task>,
+    pub(super) grants: Vec<Granted>,
+    /// In the order in which they fired.
+    pub(super) alerts: Vec<Fired>,
+    pub(super) signals: Vec<Signal>,
+}
+
+const DAY_SECONDS: i64 = 86_400;
+
+pub(super) fn page(facts: &Facts) -> String {
+    let wallet = &facts.wallet;
+    let body = html! {
+        h1 { (wallet.customer) " " span.status class=(wallet.status) { (wallet.status) } }
+        p.dim {
+            "Plan " (wallet.plan) ", period " (wallet.period) " up to, not including, "
+            (wallet.period_end) "; as of " (minute(&facts.now.now))
+        }
+        (tiles(wallet))
+        @for signal in &facts.signals {
+            p.call { (signal.reasons) "." }
+        }
+        h2 { "Credits left" }
+        (burn_down(facts))
+        h2 { "Use by day" }
+        (days(&facts.uses, &facts.tasks, (wallet.first_day, wallet.end_day - 1)))
+        h2 { "Use by task" }
+        @if facts.tasks.is_empty() { p { "Nothing was used in this period." } }
+        @else { (by_task(&facts.tasks)) }
+        @if !facts.grants.is_empty() {
+            h2 { "Credits by grant" }
+            (grants(&facts.grants))
+        }
+        @if !facts.alerts.is_empty() {
+            h2 { "Alerts of this period" }
+            (alerts(&facts.alerts))
+        }
+        (footer(&facts.now))
+    };
+    document(&format!("{} · credits", wallet.customer), STYLE, &body)
+}
+
+fn tiles(wallet: &Wallet) -> Markup {
+    let used = wallet.used_percent.as_deref().unwrap_or("0");
+    let pace = wallet.pace.as_deref().unwrap_or("0");
+    html! {
+        ul.tiles {
+            (tile(&format!("{} %", grouped(used)), &html! {
+                "of the credits used"
+                (used_bar(wallet.used_part.unwrap_or_default()))
+            }))
+            (tile(&grouped(&wallet.remaining), &html! { "credits left" }))
+            (tile(&grouped(&wallet.used), &html! {
+                "used, net of reversals; the pool is " (grouped(&wallet.pool))
+            }))
+            (tile(&grouped(&wallet.overage), &html! {
+                "of overage"
+                @if let Some(price) = &wallet.overage_price {
+                    " at " (grouped(price)) " " (wallet.currency)
+                }
+            }))
+            (tile(&rough(pace), &html! { "a day, by the last seven days" }))
+            (tile(wallet.run_out_date.as_deref().unwrap_or("\u{2013}"), &html! {
+                @if wallet.run_out_date.is_some() { "runs out" }
+                @else { "does not run out in this period" }
+                @if let Some(projected) = &wallet.projected {
+                    "; heading for " (rough(projected)) " by its end"
+                }
+            }))
+        }
+    }
+}
+
+fn burn_down(facts: &Facts) -> Markup {
+    let wallet = &facts.wallet;
+    let span = [wallet.first_day, wallet.end_day].map(|day| i64::from(day) * DAY_SECONDS);
+    let thresholds = wallet.thresholds();
+    let heading = wallet.runs_out.map(|at| (at, 0));
+    let heading = heading.or(wallet.end_balance.map(|credits| (span[1], credits)));
+    let drawn = BurnDown {
+        points: &facts.points,
+        span: (span[0], span[1]),
+        now: facts.now.seconds,
+        thresholds: &thresholds,
+        // Where nothing is left there is nowhere to head for.
+        heading: heading.filter(|_| facts.points.last().is_some_and(|last| last.balance > 0)),
+    };
+    let now_x = drawn.x(facts.now.seconds);
+    let top = drawn.top();
+    html! {
+        figure {
+            div.burn {
+                (edge(top))
+                div.plot {
+                    svg viewBox=(format!("0 0 {FULL} {FULL}")) preserveAspectRatio="none" role="img"
+                        aria-label=(format!("{} credits left of the period's", wallet.remaining)) {
+                        path.area d=(drawn.area()) {}
+                        @for percent in drawn.thresholds {
+                            path.threshold d=(drawn.threshold(*percent).0) {}
+                        }
+                        path.now d=(format!("M{now_x} 0V{FULL}")) {}
+                        @if let Some(heading) = drawn.heading() { path.heading d=(heading) {} }
+                        path.balance d=(drawn.balance()) {}
+                    }
+                    @for alert in &facts.alerts { (mark(&drawn, alert)) }
+                }
+                div.down {
+                    @for threshold in drawn.thresholds {
+                        span style=(format!("top:{}", percent(drawn.threshold(*threshold).1))) {
+                            (threshold) " %"
+                        }
+                    }
+                }
+                div {}
+                (dates(&drawn, wallet))
+                div {}
+            }
+            figcaption {
+                "Credits left, hour by hour; dashed, where the use of "
+                (words(drawn.thresholds)) " raises an alert; a dot, an alert that was raised"
+                @if drawn.heading.is_some() { "; dotted, where the pace leads" }
+                "."
+            }
+        }
+    }
+}
+
+/// The labels of the left edge.
+fn edge(top: i64) -> Markup {
+    let label = |micro: i64| grouped(&format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000));
+    html! {
+        div.down.left {
+            span style="top:0" { (label(top)) }
+            span style="top:50%" { (label(top / 2)) }
+            span style="top:100%" { "0" }
+        }
+    }
+}
+
+fn words(thresholds: &[i64]) -> String {
+    let percents: Vec<String> = thresholds.iter().map(|x| format!("{x} %")).collect();
+    match percents.is_empty() {
+        true => "no share of them".to_owned(),
+        false => percents.join(", "),
+    }
+}
+
+/// The dot of an alert that was raised while the credits are drawn.
+fn mark(drawn: &BurnDown<'_>, alert: &Fired) -> Markup {
+    let place = |balance: i64| {
+        let (left, top) = (drawn.x(alert.seconds), drawn.y(balance));
+        format!("left:{};top:{}", percent(left), percent(top))
+    };
+    html! {
+        @if let Some(balance) = alert.micro_balance {
+            b style=(place(balance)) title=(format!("{}: {}", minute(&alert.received_at), alert.reason)) {}
+        }
+    }
+}
+
+/// The lower edge: a label a week.
+fn dates(drawn: &BurnDown<'_>, wallet: &Wallet) -> Markup {
+    let weeks = (wallet.first_day..wallet.end_day).step_by(7);
+    html! {
+        div.across {
+            @for (number, day) in weeks.enumerate() {
+                @let left = percent(drawn.x(i64::from(day) * DAY_SECONDS));
+                span.odd[number % 2 == 1] style=(format!("left:{left}")) {
+                    (civil(Day::new(day)).strftime("%b %-d"))
+                }
+            }
+        }
+    }
+}
+
+fn grants(grants: &[Granted]) -> Markup {
+    html! {
+        div.scroll { table.cards {
+            thead { tr {
+                th { "Grant" } th.words { "Kind" } th { "Since" } th { "Given" } th { "Left" }
+            } }
+            tbody { @for grant in grants { tr {
+                td { (grant.grant_id) }
+                td.words data-label="Kind" { (grant.kind) }
+                td data-label="Since" { (minute(&grant.granted_at)) }
+                td data-label="Given" { (grouped(&grant.granted)) }
+                td data-label="Left" { (grouped(&grant.remaining)) }
+            } } }
+        } }
+    }
+}
+
+fn alerts(alerts: &[Fired]) -> Markup {
+    html! {
+        div.scroll { table.cards {
+            thead { tr {
+                th { "When" } th.words { "Alert" } th { "Credits left" } th.words { "By the event" }
+            } }
+            tbody { @for alert in alerts.iter().rev() { tr {
+                td { (minute(&alert.received_at)) }
+                td.words { (alert.reason) }
+                td data-label="Left" { @if let Some(balance) = &alert.balance { (grouped(balance)) } }
+                td.words data-label="By" { (alert.event_id.as_deref().unwrap_or("time")) }
+            } } }
+        } }
+    }
+}
