@@ -27,6 +27,8 @@ mod memory;
 mod numbers;
 #[path = "cli/prices.rs"]
 mod prices;
+#[path = "cli/prompt.rs"]
+mod prompt;
 #[path = "support/purser.rs"]
 mod purser;
 #[path = "cli/refusals.rs"]

@@ -20,6 +20,7 @@ mod nats;
 mod notify;
 mod prices;
 mod progress;
+mod prompt;
 mod publish;
 mod query;
 mod replay;

@@ -3,9 +3,13 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::adapters::files::Progress;
+use crate::adapters::sql::session::RowsRead;
+
+/// What is over sooner shows no progress.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// A progress bar on a terminal, nothing elsewhere.
 pub(super) struct Bar {
@@ -20,7 +24,9 @@ impl Bar {
             };
         }
         let bar = ProgressBar::no_length();
-        bar.set_message(name.to_owned());
+        if !name.is_empty() {
+            bar.set_message(name.to_owned());
+        }
         Self { bar }
     }
 
@@ -36,6 +42,23 @@ impl Bar {
         tokio::spawn(async move {
             while !bar.is_finished() {
                 bar.set_position(progress.bytes());
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+
+    /// Shows how many rows have been read, and for how long, if that takes longer than a moment.
+    pub(super) fn watch(&self, rows: RowsRead) {
+        let bar = self.bar.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            while !bar.is_finished() {
+                let read = HumanCount(rows.so_far() as u64);
+                bar.set_message(format!("{read} rows read,"));
+                bar.tick();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
@@ -70,5 +93,11 @@ impl Bar {
 
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.end();
     }
 }

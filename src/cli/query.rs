@@ -1,29 +1,38 @@
 //! `purser query`, and how other commands print the answer of a view.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::Path;
 
 use anyhow::Context;
 
 use super::args::{AsOfFlag, Common, OutputFormat, Query};
 use super::failure::Failure;
+use super::progress::Bar;
+use super::prompt;
 use crate::adapters::sql::output::{OutputError, write};
-use crate::adapters::sql::session::{Limits, Session};
+use crate::adapters::sql::session::{Limits, Session, before_each};
 use crate::jobs::sql;
 
 pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
-    let is_file = Path::new(&args.sql).is_file();
-    let text = if is_file {
-        std::fs::read_to_string(&args.sql).with_context(|| format!("reading {}", args.sql))?
-    } else {
-        args.sql.clone()
+    let text = match &args.sql {
+        None if io::stdin().is_terminal() => return prompt::run(common, &args).await,
+        None => io::read_to_string(io::stdin()).context("reading standard input")?,
+        Some(path) if Path::new(path).is_file() => {
+            std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?
+        }
+        Some(text) => text.clone(),
     };
+    let session = limited(common, &args).await?;
+    print(&session, &text, &args.params, args.format.format).await?;
+    Ok(())
+}
+
+/// A session on the newest commit with the limits that were asked for.
+pub(super) async fn limited(common: &Common, args: &Query) -> Result<Session, Failure> {
     let limits = Limits {
         memory_bytes_max: args.memory_mib.map(|mib| mib << 20),
     };
-    let session = sql::open(&common.folder()?, &limits, args.as_of.as_of).await?;
-    print(&session, &text, &args.params, args.format.format).await?;
-    Ok(())
+    Ok(sql::open(&common.folder()?, &limits, args.as_of.as_of).await?)
 }
 
 /// A session without a memory limit.
@@ -41,8 +50,11 @@ pub(super) async fn print(
     params: &[(String, String)],
     format: OutputFormat,
 ) -> Result<u64, Failure> {
-    let rows = session.run(statement, params).await?;
+    let bar = Bar::new("");
+    let (rows, read) = session.start(statement, params).await?;
+    bar.watch(read);
     let mut out = BufWriter::new(io::stdout());
+    let rows = before_each(rows, move || bar.end());
     match write(rows, format.into(), &mut out).await {
         // Whoever reads has seen enough.
         Err(OutputError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),

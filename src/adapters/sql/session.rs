@@ -17,8 +17,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
+use futures::StreamExt;
 
 use super::error::{SqlError, plan_error, run_error, unknown_table};
 use super::statement::{check_size, with_params};
@@ -151,14 +154,27 @@ impl Session {
         sql: &str,
         params: &[(String, String)],
     ) -> Result<SendableRecordBatchStream, SqlError> {
+        Ok(self.start(sql, params).await?.0)
+    }
+
+    /// As [`Session::run`], and how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::run`].
+    pub async fn start(
+        &self,
+        sql: &str,
+        params: &[(String, String)],
+    ) -> Result<(SendableRecordBatchStream, RowsRead), SqlError> {
         let plan = self.plan(sql).await?;
         let plan = with_params(plan, params)?;
-        let frame = self
-            .context
-            .execute_logical_plan(plan)
-            .await
-            .map_err(plan_error)?;
-        frame.execute_stream().await.map_err(run_error)
+        let frame = self.context.execute_logical_plan(plan).await;
+        let frame = frame.map_err(plan_error)?;
+        let task = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(run_error)?;
+        let rows = execute_stream(Arc::clone(&plan), task).map_err(run_error)?;
+        Ok((rows, RowsRead(plan)))
     }
 
     async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
@@ -178,6 +194,36 @@ impl Session {
         read_only().verify_plan(&plan).map_err(SqlError::Plan)?;
         Ok(plan)
     }
+}
+
+/// How many rows a statement has read.
+pub struct RowsRead(Arc<dyn ExecutionPlan>);
+
+impl RowsRead {
+    /// Rows read from tables until now, those included that a filter has passed over.
+    pub fn so_far(&self) -> usize {
+        fn leaves(plan: &Arc<dyn ExecutionPlan>) -> usize {
+            let children = plan.children();
+            if !children.is_empty() {
+                return children.into_iter().map(leaves).sum();
+            }
+            let metrics = plan.metrics().unwrap_or_default();
+            let passed_over = metrics.sum_by_name("pushdown_rows_pruned");
+            metrics.output_rows().unwrap_or_default()
+                + passed_over.map_or(0, |count| count.as_usize())
+        }
+        leaves(&self.0)
+    }
+}
+
+/// The rows, `act` done before each batch of them.
+pub fn before_each(
+    rows: SendableRecordBatchStream,
+    act: impl Fn() + Send + 'static,
+) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let rows = rows.inspect(move |_| act());
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 /// What all sessions of a process share: memory and the folder that they spill to.

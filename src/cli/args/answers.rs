@@ -16,13 +16,17 @@ use crate::domain::rfc3339;
 /// There are `ledger`, `periods`, `prices`, `plans` and the views `usage`, `reversals`, `overage`,
 /// `grants`, `alerts`, `rejected`, `wallets`, `pace`, `burn_down`, `invoice_lines`,
 /// `usage_by_task`, `usage_by_day`, `margin_by_task`, `offers`, `forecasts`, `upgrade_signals`,
-/// `signals`, `statement`, `liability`, `breakage`, `revenue` and `deferred`, and the issued `invoices`.
+/// `signals`, `statement`, `liability`, `breakage`, `revenue` and `deferred`, and the issued
+/// `invoices`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
+///
+/// Without a statement it reads one from standard input, and on a terminal it is a prompt with
+/// history and completion.
 #[derive(Debug, Flags)]
 pub(in crate::cli) struct Query {
-    /// The statement, or the path of a file that holds it
-    pub(in crate::cli) sql: String,
+    /// The statement, or the path of a file that holds it [default: standard input, a prompt]
+    pub(in crate::cli) sql: Option<String>,
     /// A value for `$name` in the statement, as name=value
     #[arg(long = "param", value_parser = param)]
     pub(in crate::cli) params: Vec<(String, String)>,
@@ -33,6 +37,9 @@ pub(in crate::cli) struct Query {
     /// Memory that the query may use before it spills to disk, in MiB [default: no limit]
     #[arg(long, env = "PURSER_QUERY_MEMORY_MIB")]
     pub(in crate::cli) memory_mib: Option<usize>,
+    /// Where the prompt keeps its history [default: ~/.local/state/purser/history]
+    #[arg(long, env = "PURSER_HISTORY", value_name = "FILE")]
+    pub(in crate::cli) history: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Flags)]

@@ -169,9 +169,10 @@ fn mark(drawn: &BurnDown<'_>, alert: &Fired) -> Markup {
         let (left, top) = (drawn.x(alert.seconds), drawn.y(balance));
         format!("left:{};top:{}", percent(left), percent(top))
     };
+    let told = format!("{}: {}", minute(&alert.received_at), alert.reason);
     html! {
         @if let Some(balance) = alert.micro_balance {
-            b style=(place(balance)) title=(format!("{}: {}", minute(&alert.received_at), alert.reason)) {}
+            b style=(place(balance)) title=(told) {}
         }
     }
 }
@@ -217,7 +218,9 @@ fn alerts(alerts: &[Fired]) -> Markup {
             tbody { @for alert in alerts.iter().rev() { tr {
                 td { (minute(&alert.received_at)) }
                 td.words { (alert.reason) }
-                td data-label="Left" { @if let Some(balance) = &alert.balance { (grouped(balance)) } }
+                td data-label="Left" {
+                    @if let Some(balance) = &alert.balance { (grouped(balance)) }
+                }
                 td.words data-label="By" { (alert.event_id.as_deref().unwrap_or("time")) }
             } } }
         } }

@@ -30,7 +30,8 @@ const WALLETS: &str = "
            CAST(DATE_PART('epoch', w.period) / 86400 AS INTEGER) AS first_day,
            CAST(DATE_PART('epoch', w.period_end) / 86400 AS INTEGER) AS end_day,
            CAST(DATE_PART('epoch', f.run_out_at) AS BIGINT) AS runs_out,
-           CAST(1000000 * (w.remaining - (f.projected - w.used - w.overage)) AS BIGINT) AS end_balance,
+           CAST(1000000 * (w.remaining - (f.projected - w.used - w.overage)) AS BIGINT)
+               AS end_balance,
            CAST(100 * w.used_percent AS BIGINT) AS used_part
     FROM wallets AS w
     JOIN periods AS p ON p.customer = w.customer AND p.period = w.period

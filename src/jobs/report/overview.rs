@@ -88,7 +88,8 @@ fn wallets(facts: &Facts) -> Markup {
         div.scroll { table.cards {
             thead { tr {
                 th { "Customer" } th.words { "Plan" } th {} th { "Used" } th { "Left" }
-                th { "Overage" } th { "A day" } th { "Runs out" } th { "Period ends" } th { "Status" }
+                th { "Overage" } th { "A day" } th { "Runs out" } th { "Period ends" }
+                th { "Status" }
             } }
             tbody { @for wallet in &facts.wallets { tr {
                 td { (wallet.customer) }

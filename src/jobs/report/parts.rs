@@ -115,7 +115,8 @@ pub(super) fn used_bar(used_part: i64) -> Markup {
         8_000.. => "near",
         _ => "some",
     };
-    html! { div.bar { i class=(class) style=(format!("width:{}", percent(part(used_part, FULL)))) {} } }
+    let width = format!("width:{}", percent(part(used_part, FULL)));
+    html! { div.bar { i class=(class) style=(width) {} } }
 }
 
 /// A column for each day, from the first to the last.
@@ -217,8 +218,9 @@ pub(super) fn footer(now: &Now) -> Markup {
             p {
                 "As of " (minute(&now.now)) ", the ledger's newest row. Times and days are UTC. A \
                  reversal counts on the day of its command. "
-                code { "purser query" } " has the same numbers in the views " code { "wallets" } ", "
-                code { "forecasts" } ", " code { "burn_down" } " and " code { "usage_by_day" } "."
+                code { "purser query" } " has the same numbers, in the views "
+                code { "wallets" } ", " code { "forecasts" } ", " code { "burn_down" } " and "
+                code { "usage_by_day" } "."
             }
         }
     }

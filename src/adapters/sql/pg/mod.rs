@@ -1,7 +1,8 @@
 //! SQL over the PostgreSQL protocol.
 //!
 //! Owns the connections: who may log in, TLS, and a session for each. Leaves which statements pass
-//! to `guard` and `bounded`, the tables to `latest`, and the newest state of the data to its [`Source`].
+//! to `guard` and `bounded`, the tables to `latest`, and the newest state of the data to its
+//! [`Source`].
 //!
 //! Invariant: reads only, and only after a password. Every statement sees one state of the data,
 //! the newest at its start.

@@ -1,0 +1,309 @@
+//! The prompt of `purser query`: one statement after the other, on the newest commit each.
+//!
+//! Owns editing, history, completion and the commands that begin with a backslash. Leaves answering
+//! to `query`.
+
+use std::borrow::Cow;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Config, Context, Editor, Helper};
+use serde::Deserialize;
+
+use super::args::{Common, OutputFormat, Query};
+use super::failure::Failure;
+use super::query::{limited, print};
+use crate::adapters::sql::session::Session;
+use crate::jobs::sql::answer;
+
+/// Statements that the history keeps.
+const HISTORY_MAX: usize = 10_000;
+
+const HELP: &str = "a statement ends with `;`, Tab completes names, Ctrl-C stops a statement
+\\d        the tables and views        \\d NAME   the columns of one
+\\?        this                        \\q        ends (so does Ctrl-D)";
+
+const TABLES: &str = "SELECT table_name AS name, COUNT(*) AS columns
+    FROM information_schema.columns WHERE table_schema = 'public'
+    GROUP BY table_name ORDER BY table_name";
+const COLUMNS: &str = "SELECT column_name AS column, data_type AS type
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $name
+    ORDER BY ordinal_position";
+
+/// Words of SQL that are worth completing.
+const WORDS: [&str; 44] = [
+    "AND",
+    "ASC",
+    "AVG",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COUNT",
+    "DATE",
+    "DECIMAL",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "EXPLAIN",
+    "FILTER",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INTERVAL",
+    "IS",
+    "JOIN",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "MAX",
+    "MIN",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "ON",
+    "OR",
+    "ORDER",
+    "OVER",
+    "PARTITION",
+    "SELECT",
+    "SUM",
+    "THEN",
+    "UNION",
+    "WHEN",
+    "WHERE",
+    "WITH",
+];
+
+pub(super) async fn run(common: &Common, args: &Query) -> Result<(), Failure> {
+    let session = limited(common, args).await?;
+    let config = Config::builder()
+        .max_history_size(HISTORY_MAX)
+        .and_then(|config| config.history_ignore_dups(true))
+        .context("setting up the prompt")?
+        .build();
+    let mut editor: Editor<Names, DefaultHistory> =
+        Editor::with_config(config).context("setting up the prompt")?;
+    editor.set_helper(Some(Names(names(&session).await?)));
+    let history = args.history.clone().or_else(history_path);
+    if let Some(path) = history.as_deref().filter(|path| path.exists())
+        && let Err(fault) = editor.load_history(path)
+    {
+        eprintln!("the history in {} can't be read: {fault}", path.display());
+    }
+    println!("purser {}: \\? for help", env!("CARGO_PKG_VERSION"));
+    loop {
+        let line = match tokio::task::block_in_place(|| editor.readline("purser> ")) {
+            Ok(line) => line,
+            // What was typed is given up.
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(fault) => return Err(anyhow::Error::from(fault).into()),
+        };
+        let text = line.trim();
+        if text.is_empty() {
+            continue;
+        }
+        editor
+            .add_history_entry(text)
+            .context("keeping the history")?;
+        if text == "\\q" {
+            break;
+        }
+        obey(common, args, text).await;
+    }
+    if let Some(path) = history
+        && let Err(fault) = keep(&mut editor, &path)
+    {
+        eprintln!("the history can't be kept in {}: {fault:#}", path.display());
+    }
+    Ok(())
+}
+
+/// Answers a line; what is wrong with it is told, and the prompt goes on.
+async fn obey(common: &Common, args: &Query, text: &str) {
+    let begun = Instant::now();
+    let outcome = tokio::select! {
+        outcome = answered(common, args, text) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("stopped");
+            return;
+        }
+    };
+    match outcome {
+        Ok(()) => eprintln!("{:.1?}", begun.elapsed()),
+        Err(Failure::No(told)) => eprintln!("{told}"),
+        Err(Failure::Unable(fault) | Failure::Fenced(fault)) => eprintln!("{fault:#}"),
+    }
+}
+
+async fn answered(common: &Common, args: &Query, text: &str) -> Result<(), Failure> {
+    let mut words = text.split_whitespace();
+    let (command, name) = (words.next(), words.next());
+    let told = match (command, name) {
+        (Some("\\?"), _) => {
+            eprintln!("{HELP}");
+            return Ok(());
+        }
+        (Some("\\d"), None) => (TABLES, Vec::new()),
+        (Some("\\d"), Some(name)) => {
+            let name = name.trim_end_matches(';').to_owned();
+            (COLUMNS, vec![("name".to_owned(), name)])
+        }
+        (Some(other), _) if other.starts_with('\\') => {
+            return Err(Failure::No(format!(
+                "there is no {other}; \\? tells what there is"
+            )));
+        }
+        _ => {
+            // Each statement sees the newest commit.
+            let session = limited(common, args).await?;
+            let text = text.trim_end_matches(';');
+            print(&session, text, &args.params, args.format.format).await?;
+            return Ok(());
+        }
+    };
+    let (statement, params) = told;
+    let session = limited(common, args).await?;
+    match print(&session, statement, &params, OutputFormat::Table).await? {
+        0 => Err(Failure::No("there is no such table or view".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Where shells and tools keep such things.
+fn history_path() -> Option<PathBuf> {
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    Some(state.or_else(home)?.join("purser/history"))
+}
+
+fn keep(editor: &mut Editor<Names, DefaultHistory>, path: &Path) -> Result<(), anyhow::Error> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    editor.append_history(path)?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+/// The names of tables and columns.
+async fn names(session: &Session) -> Result<Vec<String>, Failure> {
+    let statement = "SELECT table_name AS name FROM information_schema.columns
+        WHERE table_schema = 'public'
+        UNION SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'
+        ORDER BY name";
+    let names: Vec<Name> = answer(session, statement, &[]).await?;
+    Ok(names.into_iter().map(|name| name.name).collect())
+}
+
+/// What Tab completes: these names, and words of SQL.
+struct Names(Vec<String>);
+
+impl Names {
+    /// What the word at the end of `text` may become, and where it begins.
+    fn complete(&self, text: &str) -> (usize, Vec<String>) {
+        let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let start = text
+            .char_indices()
+            .rev()
+            .take_while(|(_, letter)| is_of_name(*letter))
+            .last()
+            .map_or(text.len(), |(at, _)| at);
+        let typed = text[start..].to_lowercase();
+        if typed.is_empty() {
+            return (start, Vec::new());
+        }
+        let names = self.0.iter().filter(|name| name.starts_with(&typed));
+        let mut found: Vec<String> = names.cloned().collect();
+        let words = WORDS.iter().map(|word| word.to_lowercase());
+        let words = words.filter(|word| word.starts_with(&typed));
+        // As it was begun.
+        let is_upper = text[start..].starts_with(char::is_uppercase);
+        found.extend(words.map(|word| match is_upper {
+            true => word.to_uppercase(),
+            false => word,
+        }));
+        (start, found)
+    }
+}
+
+impl Completer for Names {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.complete(&line[..at]))
+    }
+}
+
+impl Validator for Names {
+    fn validate(&self, typed: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let text = typed.input().trim();
+        let is_whole = text.is_empty() || text.starts_with('\\') || text.ends_with(';');
+        Ok(match is_whole {
+            true => ValidationResult::Valid(None),
+            false => ValidationResult::Incomplete,
+        })
+    }
+}
+
+impl Hinter for Names {
+    type Hint = String;
+}
+
+impl Highlighter for Names {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        Cow::Borrowed(line)
+    }
+}
+
+impl Helper for Names {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_words_complete_as_they_were_begun() {
+        let names = Names(
+            ["used_at", "used_percent", "wallets"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
+        for (typed, start, found) in [
+            ("select use", 7, &["used_at", "used_percent"][..]),
+            ("select w.used_p", 9, &["used_percent"]),
+            ("select * from w", 14, &["wallets", "when", "where", "with"]),
+            ("SELECT 1 WHE", 9, &["WHEN", "WHERE"]),
+            ("select ", 7, &[]),
+            ("sélect used_a", 8, &["used_at"]),
+        ] {
+            let found = found
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>();
+            assert_eq!(names.complete(typed), (start, found), "{typed}");
+        }
+    }
+}
