@@ -1,6 +1,6 @@
 """The ledger as another engine sees it.
 
-Usage: read.py duckdb|polars|pyarrow TABLE, or read.py parquet FILE. Prints the sums by customer and by kind, each line
+Usage: read.py duckdb|polars|pyarrow|spark TABLE, or read.py parquet FILE. Prints the sums by customer and by kind, each line
 `key|n|credits|overage|delta|amount|cost_usd` with all digits, `null` for none, sorted by key with
 null first. Fails when a column has not the type that the ledger promises.
 
@@ -90,6 +90,32 @@ def polars_sums(table):
     return by
 
 
+def spark_sums(table):
+    import spark
+
+    session = spark.session()
+    ledger = spark.table(session, table)
+    types = {column.name: column.dataType.simpleString() for column in ledger.schema}
+    for name, places in DECIMALS.items():
+        check(name, types[name], f"decimal(18,{places})")
+    for name in DATES:
+        check(name, types[name], "date")
+    for name in TIMES:
+        check(name, types[name], "timestamp")
+    check("late", types["late"], "boolean")
+    for name in ("entry", "seq"):
+        check(name, types[name], "bigint")
+    for name in ("shard", "idx", "leg"):
+        check(name, types[name], "int")
+    ledger.createOrReplaceTempView("ledger")
+    row = session.sql(
+        "SELECT date_format(used_at, 'yyyy-MM-dd HH:mm:ss.SSSSSS'), period, credits FROM ledger "
+        "WHERE event_id = 'e1' AND kind = 'usage'"
+    ).first()
+    check_row((datetime.datetime.fromisoformat(row[0]), *row[1:]))
+    return lambda key: session.sql(SQL.format(key=key)).collect()
+
+
 def pyarrow_sums(table):
     return python_sums(deltalake.DeltaTable(table).to_pyarrow_table())
 
@@ -149,6 +175,7 @@ def main():
         "duckdb": duckdb_sums,
         "polars": polars_sums,
         "pyarrow": pyarrow_sums,
+        "spark": spark_sums,
         "parquet": parquet_sums,
     }
     by = engines[engine](table)

