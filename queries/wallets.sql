@@ -10,7 +10,8 @@
 --             the balance of all grants in effect after the wallet's last entry, as_of_entry.
 --             status: `blocked` when work was done without credits on a plan that does not bill it
 --             and no credits have arrived since; `closed` from the command on, so that remaining
---             may be above zero until the grace is over; else `ok`.
+--             may be above zero until the grace is over; else `ok`. next_plan: the plan that a
+--             change names from the next period on, else null.
 WITH clock AS (
     SELECT CAST(MAX(received_at) AS DATE) AS today FROM ledger
 ), newest AS (
@@ -50,7 +51,7 @@ WITH clock AS (
            CASE WHEN m.closed_entry = m.wallet_entry THEN 'closed'
                 WHEN m.unbilled_entry > COALESCE(m.covered_entry, 0) THEN 'blocked'
                 ELSE 'ok' END AS status,
-           m.as_of_entry
+           p.next_plan, m.as_of_entry
     FROM newest AS n
     JOIN periods AS p ON p.customer = n.customer AND p.period = n.period
     JOIN marks AS m ON m.customer = p.customer
@@ -65,7 +66,7 @@ SELECT s.customer, s.plan, s.period, s.period_end, s.pool, s.used, s.overage, s.
                                   / (s.used + s.remaining) AS DECIMAL(18, 0))
                       AS DECIMAL(18, 2)) END AS used_percent,
        a.credits_per_day AS pace,
-       s.status, s.as_of_entry
+       s.status, s.next_plan, s.as_of_entry
 FROM standing AS s
 LEFT JOIN pace AS a ON a.customer = s.customer
 ORDER BY s.customer

@@ -74,6 +74,27 @@ async fn a_burn_down_ends_where_the_wallet_stands() {
     assert_eq!(answer.lines().count(), 12, "{answer}");
 }
 
+#[tokio::test]
+async fn no_grant_pays_or_ends_outside_of_its_time() {
+    let folder = replayed().await;
+    let session = session(folder.path()).await;
+    // By the clock's rows and by usage, which is what the terms were made for.
+    let outside = "SELECT l.entry, l.kind, g.grant_id
+        FROM ledger AS l
+        JOIN grants AS g ON g.customer = l.customer AND g.grant_id = l.grant_id
+        WHERE l.kind = 'usage'
+              AND (l.received_at < g.effective_at OR l.received_at >= g.expires_at)
+           OR l.kind = 'expire' AND l.idx < 0
+              AND (g.expires_at IS NULL OR l.received_at < g.expires_at)
+        ORDER BY l.entry";
+    assert_eq!(csv(&session, outside).await, "entry,kind,grant_id\n");
+    let ends = "SELECT COUNT(DISTINCT g.basis) AS bases
+        FROM ledger AS l
+        JOIN grants AS g ON g.customer = l.customer AND g.grant_id = l.grant_id
+        WHERE l.kind = 'expire' AND l.idx < 0";
+    assert_eq!(csv(&session, ends).await, "bases\n4\n");
+}
+
 #[test]
 fn every_expected_answer_has_its_query() {
     let (queries, expected) = (names("queries", "sql"), names("fixtures/expected", "csv"));

@@ -15,10 +15,9 @@ use crate::adapters::cloudevents::Decoder;
 use crate::adapters::ledger::{self, Books, BooksError, Ledger};
 use crate::adapters::sql::error::SqlError;
 use crate::adapters::sql::output::{Format, OutputError, write};
-use crate::adapters::sql::read_periods;
 use crate::adapters::sql::session::{AsOf, Limits, Session, Tables, up_to};
 use crate::adapters::sql::tables;
-use crate::domain::command::Opened;
+use crate::adapters::sql::{Decode, read_periods};
 
 /// Why a data folder can't be queried.
 #[derive(Debug, thiserror::Error)]
@@ -77,15 +76,16 @@ pub(super) async fn tables(
         Some(as_of) => up_to(newest, as_of)?,
     };
     let books = Books::open(data.url()).await?;
-    let anchor_day = |data: &str| {
-        let mut decoder = Decoder::default();
-        let members = decoder.members(data)?;
-        Opened::anchor_day(&members).ok().flatten()
+    let decode: Decode = |data, read| {
+        if let Some(members) = Decoder::default().members(data) {
+            read(&members);
+        }
     };
-    let periods = read_periods((provider.clone(), shard_count), &book, anchor_day).await?;
+    let (periods, grants) = read_periods((provider.clone(), shard_count), &book, decode).await?;
     Ok(Tables {
         ledger: provider,
         periods: tables::periods(&periods)?,
+        grant_terms: tables::grant_terms(&grants)?,
         prices: tables::prices(&tables::price_rows(&book))?,
         plans: tables::plans(&tables::plan_rows(&book))?,
         invoices: books.provider().await?,

@@ -40,9 +40,12 @@ fn periods_in_another_currency_are_not_compared() {
     ];
     place.write("events.ndjson", lines.join("\n") + "\n");
     place.replay("events.ndjson");
+    let plans = "SELECT plan, next_plan FROM wallets";
+    assert_eq!(place.csv(plans), "plan,next_plan\nstarter,euro\n");
     // Two periods have ended, one of them in dollars.
     place.done(&["replay", "events.ndjson", "--until", "2026-05-10T00:00:00Z"]);
     assert!(place.rows("SELECT * FROM signals").is_empty());
+    assert_eq!(place.csv(plans), "plan,next_plan\neuro,\n");
     place.done(&["replay", "events.ndjson", "--until", "2026-06-10T00:00:00Z"]);
     let rows = place.rows("SELECT * FROM signals");
     assert_eq!(rows[0]["compared_periods"], 2, "{rows:?}");

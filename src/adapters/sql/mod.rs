@@ -19,4 +19,4 @@ mod tests;
 mod text_table;
 mod views;
 
-pub use periods::read_periods;
+pub use periods::{Decode, read_periods};

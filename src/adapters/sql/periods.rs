@@ -1,13 +1,13 @@
-//! The periods of every wallet, worked out from the ledger.
+//! The periods and grants of every wallet, worked out from the ledger.
 //!
-//! Owns reading the rows that open, change and close wallets and start periods, and numbering the
-//! invoices of those that have closed. Leaves where a period ends to `domain::calendar` and what a
+//! Owns reading the rows that open, change and close wallets, start periods and give credits, and
+//! numbering the invoices of the periods that have closed. Leaves where a period ends to `domain::calendar` and what a
 //! plan says to the price book.
 //!
 //! Invariant: as the engine reckons them, since both use the same calendar and the same rows. A
 //! number, once given, is given again by every later state of the ledger.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -18,16 +18,21 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use super::error::SqlError;
-use super::tables::PeriodRow;
+use super::tables::{GrantRow, PeriodRow};
 use crate::domain::calendar::{day_of_month, period_end};
-use crate::domain::command::{CLOSED, PLAN_CHANGED};
+use crate::domain::command::{
+    CLOSED, ChangeAt, GRANTED, Granted, Opened, PLAN_CHANGED, PlanChanged,
+};
+use crate::domain::event::Members;
 use crate::domain::price::{Plan, PriceBook};
 use crate::domain::units::{Day, Timestamp};
+use crate::domain::wallet::{Basis, BurnOrder};
 
-const WALLETS_AND_POOLS: &str = "
-    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data, shard
+const WALLETS_AND_GRANTS: &str = "
+    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data, shard,
+           grant_id
     FROM ledger
-    WHERE kind = 'wallet' OR kind = 'grant' AND grant_id = CONCAT('pool/', CAST(period AS VARCHAR))
+    WHERE kind IN ('wallet', 'grant') OR kind = 'rollover' AND delta > 0
     ORDER BY customer, entry";
 
 /// How far each shard is.
@@ -36,7 +41,7 @@ const CLOCKS: &str = "SELECT MAX(received_at) AS now FROM ledger GROUP BY shard"
 /// A row that opens or changes a wallet, or gives a pool.
 struct Row<'a> {
     customer: &'a str,
-    is_wallet: bool,
+    kind: &'a str,
     event_type: Option<&'a str>,
     /// First day of the period that it is booked to.
     start: Day,
@@ -45,10 +50,27 @@ struct Row<'a> {
     received_at: Timestamp,
     data: Option<&'a str>,
     shard: i32,
+    grant_id: &'a str,
 }
 
-/// One row for each wallet and period in `ledger`, of so many shards. `anchor_day` reads the anchor
-/// day from the `data` of the command that opened a wallet.
+impl Row<'_> {
+    /// What `read` makes of the command's members.
+    fn of_data<T>(
+        &self,
+        members: Decode,
+        mut read: impl FnMut(&Members<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut found = None;
+        members(self.data?, &mut |members| found = read(members));
+        found
+    }
+}
+
+/// Hands the members of a row's `data` to a reader, unless it is no JSON.
+pub type Decode = fn(&str, &mut dyn FnMut(&Members<'_>));
+
+/// One row for each wallet and period in `ledger`, of so many shards, and one for each grant that
+/// is no pool.
 ///
 /// # Errors
 ///
@@ -56,21 +78,23 @@ struct Row<'a> {
 pub async fn read_periods(
     (ledger, shard_count): (Arc<dyn TableProvider>, u32),
     book: &PriceBook,
-    anchor_day: impl Fn(&str) -> Option<u8>,
-) -> Result<Vec<PeriodRow>, SqlError> {
+    decode: Decode,
+) -> Result<(Vec<PeriodRow>, Vec<GrantRow>), SqlError> {
     let context = SessionContext::new();
     context
         .register_table("ledger", ledger)
         .map_err(SqlError::Open)?;
     let frame = context
-        .sql(WALLETS_AND_POOLS)
+        .sql(WALLETS_AND_GRANTS)
         .await
         .map_err(SqlError::Open)?;
     let batches = frame.collect().await.map_err(SqlError::Open)?;
     let mut reckoned = Reckoned {
         book,
+        decode,
         anchor: 1,
         periods: Vec::new(),
+        grants: BTreeMap::new(),
         closed: BTreeSet::new(),
         is_opened: false,
     };
@@ -78,26 +102,28 @@ pub async fn read_periods(
         let text = |name| texts(batch, name).map_err(SqlError::Open);
         let (customers, kinds, data) = (text("customer")?, text("kind")?, text("data")?);
         let (plans, versions) = (text("plan")?, text("price_version")?);
-        let types = text("event_type")?;
+        let (types, grants) = (text("event_type")?, text("grant_id")?);
         let starts = column(batch, "period")?.as_primitive::<Date32Type>();
         let times = column(batch, "received_at")?.as_primitive::<TimestampMicrosecondType>();
         let shards = column(batch, "shard")?.as_primitive::<Int32Type>();
         for row in 0..batch.num_rows() {
             let row = Row {
                 customer: customers.value(row),
-                is_wallet: kinds.value(row) == "wallet",
+                kind: kinds.value(row),
                 event_type: types.is_valid(row).then(|| types.value(row)),
                 start: Day::new(starts.value(row)),
                 terms: (versions.value(row), plans.value(row)),
                 received_at: Timestamp::new(times.value(row)),
                 data: data.is_valid(row).then(|| data.value(row)),
                 shard: shards.value(row),
+                grant_id: grants.value(row),
             };
-            reckoned.add(&row, &anchor_day);
+            reckoned.add(&row);
         }
     }
     let Reckoned {
         mut periods,
+        grants,
         closed,
         ..
     } = reckoned;
@@ -112,15 +138,23 @@ pub async fn read_periods(
     if clocks.len() == shard_count as usize {
         number(&mut periods, &clocks, &closed);
     }
-    Ok(periods)
+    let row = |((customer, grant_id), order)| GrantRow {
+        customer,
+        grant_id,
+        order,
+    };
+    Ok((periods, grants.into_iter().map(row).collect()))
 }
 
 /// The periods so far; those of one customer come one after the other.
 struct Reckoned<'b> {
     book: &'b PriceBook,
+    decode: Decode,
     /// Of the customer at hand.
     anchor: u8,
     periods: Vec<PeriodRow>,
+    /// Of each customer and grant, the newest order; two commands may come to the same id.
+    grants: BTreeMap<(String, String), BurnOrder>,
     /// Whose wallet is closed.
     closed: BTreeSet<String>,
     /// Whether the customer's wallet was opened, also anew, since its last pool.
@@ -128,18 +162,57 @@ struct Reckoned<'b> {
 }
 
 impl Reckoned<'_> {
-    fn add(&mut self, row: &Row<'_>, anchor_day: impl Fn(&str) -> Option<u8>) {
-        match (row.is_wallet, row.event_type) {
-            (true, Some(PLAN_CHANGED)) => self.change_plan(row),
-            (true, Some(CLOSED)) => self.close(row),
-            (true, _) => {
-                let stated = row.data.and_then(anchor_day);
+    fn add(&mut self, row: &Row<'_>) {
+        match (row.kind, row.event_type) {
+            ("wallet", Some(PLAN_CHANGED)) => self.change_plan(row),
+            ("wallet", Some(CLOSED)) => self.close(row),
+            ("wallet", _) => {
+                let stated = |members: &Members<'_>| Opened::anchor_day(members).ok().flatten();
+                let stated = row.of_data(self.decode, stated);
                 self.anchor = stated.unwrap_or(day_of_month(row.start));
                 self.closed.remove(row.customer);
                 self.is_opened = true;
             }
-            (false, _) => self.pool(row),
+            ("rollover", _) => self.roll_over(row),
+            (_, Some(GRANTED)) => {
+                let order = |members: &Members<'_>| {
+                    let granted = Granted::read(members, row.received_at).ok();
+                    granted.map(|granted| granted.order)
+                };
+                if let Some(order) = row.of_data(self.decode, order) {
+                    self.give(row, order);
+                }
+            }
+            _ => self.pool(row),
         }
+    }
+
+    fn give(&mut self, row: &Row<'_>, order: BurnOrder) {
+        let id = (row.customer.to_owned(), row.grant_id.to_owned());
+        self.grants.insert(id, order);
+    }
+
+    /// What is rolled over lives as long as the plan of the period that ended says.
+    fn roll_over(&mut self, row: &Row<'_>) {
+        let [.., ended, current] = self.periods.as_slice() else {
+            return;
+        };
+        let plan = terms(self.book, (&ended.price_version, &ended.plan));
+        let Some(rollover) = plan.and_then(|plan| plan.rollover) else {
+            return;
+        };
+        let begins = Day::new(current.period);
+        let mut expires = begins;
+        for _ in 0..rollover.periods {
+            expires = period_end(expires, self.anchor);
+        }
+        let order = BurnOrder {
+            priority: Basis::Rollover.default_priority(),
+            expires_at: Some(expires.start()),
+            basis: Basis::Rollover,
+            effective_at: begins.start(),
+        };
+        self.give(row, order);
     }
 
     /// The newest period of the row's customer.
@@ -151,7 +224,14 @@ impl Reckoned<'_> {
     /// A change from the next period on says what holds until then.
     fn change_plan(&mut self, row: &Row<'_>) {
         let terms = terms(self.book, row.terms).cloned();
+        let later = |members: &Members<'_>| {
+            let change = PlanChanged::read(members).ok();
+            let change = change.filter(|change| change.at == ChangeAt::NextPeriod);
+            change.map(|change| change.plan.to_owned())
+        };
+        let later = row.of_data(self.decode, later);
         if let Some((current, terms)) = self.current(row).zip(terms) {
+            current.next_plan = later;
             let (version, plan) = row.terms;
             current.plan = plan.to_owned();
             current.price_version = version.to_owned();
@@ -169,6 +249,7 @@ impl Reckoned<'_> {
             // On its first day the wallet may be opened anew, into the same period.
             let first_day = Day::new(period.period + 1).start().get();
             period.closes_at = period.closes_at.min(ends.max(first_day));
+            period.next_plan = None;
         }
     }
 
@@ -181,6 +262,8 @@ impl Reckoned<'_> {
             if before.period == row.start.get() && !is_opened {
                 return; // what a larger plan adds to the pool
             }
+            // A change that waited for this period has come.
+            before.next_plan = None;
             if before.period == row.start.get() {
                 self.periods.pop(); // closed and opened anew within its first day
             } else if before.closes_at == i64::MAX {
@@ -204,6 +287,7 @@ impl Reckoned<'_> {
             fee_nanos: 0,
             currency: String::new(),
             overage: terms.overage,
+            next_plan: None,
             shard: row.shard,
             number: None,
         };

@@ -37,6 +37,8 @@ pub struct Tables {
     pub ledger: Arc<dyn TableProvider>,
     /// As made by [`super::tables::periods`].
     pub periods: RecordBatch,
+    /// As made by [`super::tables::grant_terms`].
+    pub grant_terms: RecordBatch,
     /// As made by [`super::tables::prices`].
     pub prices: RecordBatch,
     /// As made by [`super::tables::plans`].
@@ -58,6 +60,7 @@ impl Tables {
         let mut all: Vec<NamedTable> = vec![("ledger", self.ledger), ("invoices", self.invoices)];
         let computed = [
             ("periods", self.periods),
+            ("grant_terms", self.grant_terms),
             ("prices", self.prices),
             ("plans", self.plans),
         ];

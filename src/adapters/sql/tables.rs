@@ -1,4 +1,4 @@
-//! The tables that are computed and not stored: periods, prices, plans.
+//! The tables that are computed and not stored: periods, terms of grants, prices, plans.
 //!
 //! Owns their columns and how rows become Arrow. Leaves computing the rows to the caller.
 //!
@@ -17,7 +17,8 @@ use arrow::error::ArrowError;
 use crate::domain::decimal::plain_from_scaled;
 use crate::domain::entry::AlertKind;
 use crate::domain::price::{Alerts, CREDITS_PLACES, Overage, Price, PriceBook, Shape};
-use crate::domain::units::Money;
+use crate::domain::units::{Money, Timestamp};
+use crate::domain::wallet::BurnOrder;
 
 /// Digits of a decimal, before and after the point together.
 const DECIMAL_DIGITS: u8 = 18;
@@ -39,10 +40,19 @@ pub struct PeriodRow {
     pub fee_nanos: i64,
     pub currency: String,
     pub overage: Overage,
+    /// The plan that a change names from the next period on.
+    pub next_plan: Option<String>,
     /// The shard that owns the wallet.
     pub shard: i32,
     /// Of its invoice, from 1 in the order in which periods close; absent while the period is open.
     pub number: Option<i64>,
+}
+
+/// One grant that is no pool, and where it stands among those that may pay.
+pub struct GrantRow {
+    pub customer: String,
+    pub grant_id: String,
+    pub order: BurnOrder,
 }
 
 /// One price of one version of the price table.
@@ -105,6 +115,7 @@ pub fn periods(rows: &[PeriodRow]) -> Result<RecordBatch, ArrowError> {
                 row.overage.price().map(Money::get)
             })?,
         ),
+        ("next_plan", texts(rows, |row| row.next_plan.as_deref())),
         (
             "shard",
             Arc::new(Int32Array::from_iter_values(
@@ -114,6 +125,36 @@ pub fn periods(rows: &[PeriodRow]) -> Result<RecordBatch, ArrowError> {
         (
             "number",
             Arc::new(rows.iter().map(|row| row.number).collect::<Int64Array>()),
+        ),
+    ])
+}
+
+/// The table `grant_terms`: one row for each grant that is no pool. No rows make an empty table.
+///
+/// # Errors
+///
+/// None.
+pub fn grant_terms(rows: &[GrantRow]) -> Result<RecordBatch, ArrowError> {
+    let priorities = rows.iter().map(|row| row.order.priority);
+    let expiries = rows
+        .iter()
+        .map(|row| row.order.expires_at.map(Timestamp::get));
+    let expiries = expiries.collect::<TimestampMicrosecondArray>();
+    batch(vec![
+        ("customer", texts(rows, |row| Some(&row.customer))),
+        ("grant_id", texts(rows, |row| Some(&row.grant_id))),
+        ("basis", texts(rows, |row| Some(row.order.basis.name()))),
+        (
+            "priority",
+            Arc::new(Int32Array::from_iter_values(priorities)),
+        ),
+        (
+            "effective_at",
+            instants(rows, |row| row.order.effective_at.get()),
+        ),
+        (
+            "expires_at",
+            Arc::new(expiries.with_data_type(instant_type())),
         ),
     ])
 }
@@ -314,7 +355,8 @@ mod tests {
 
     #[test]
     fn empty_tables_have_their_columns() {
-        assert_eq!(periods(&[]).unwrap().num_columns(), 13);
+        assert_eq!(periods(&[]).unwrap().num_columns(), 14);
+        assert_eq!(grant_terms(&[]).unwrap().num_columns(), 6);
         assert_eq!(prices(&[]).unwrap().num_columns(), 9);
         assert_eq!(plans(&[]).unwrap().num_columns(), 10);
     }

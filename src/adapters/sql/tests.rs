@@ -47,6 +47,7 @@ async fn session(rows: &[&str]) -> Session {
     let tables = Tables {
         ledger: frame.into_view(),
         periods: tables::periods(&[]).unwrap(),
+        grant_terms: tables::grant_terms(&[]).unwrap(),
         prices: tables::prices(&[]).unwrap(),
         plans: tables::plans(&[]).unwrap(),
         invoices: SessionContext::new().read_empty().unwrap().into_view(),

@@ -46,7 +46,7 @@ pub(super) fn page(facts: &Facts) -> String {
         @if facts.tasks.is_empty() { p { "Nothing was used in this period." } }
         @else { (by_task(&facts.tasks)) }
         @if !facts.grants.is_empty() {
-            h2 { "Credits by grant" }
+            h2 { "Credits by grant, in the order in which they pay" }
             (grants(&facts.grants))
         }
         @if !facts.alerts.is_empty() {
@@ -196,12 +196,14 @@ fn grants(grants: &[Granted]) -> Markup {
     html! {
         div.scroll { table.cards {
             thead { tr {
-                th { "Grant" } th.words { "Kind" } th { "Since" } th { "Given" } th { "Left" }
+                th { "Grant" } th.words { "Kind" } th { "Until" } th { "Given" } th { "Left" }
             } }
             tbody { @for grant in grants { tr {
                 td { (grant.grant_id) }
-                td.words data-label="Kind" { (grant.kind) }
-                td data-label="Since" { (minute(&grant.granted_at)) }
+                td.words data-label="Kind" { (grant.basis) }
+                td data-label="Until" {
+                    @if let Some(until) = &grant.expires_at { (minute(until)) } @else { "used" }
+                }
                 td data-label="Given" { (grouped(&grant.granted)) }
                 td data-label="Left" { (grouped(&grant.remaining)) }
             } } }

@@ -112,8 +112,8 @@ struct Task {
 #[derive(Deserialize)]
 struct Granted {
     grant_id: String,
-    kind: String,
-    granted_at: String,
+    basis: String,
+    expires_at: Option<String>,
     granted: String,
     remaining: String,
 }
@@ -195,8 +195,9 @@ pub async fn customer(session: &Session, customer: &str) -> Result<Option<String
         FROM burn_down WHERE customer = $customer AND period = $period ORDER BY hour";
     let points: Vec<Point> = answer(session, points, &period).await?;
     let in_period = "customer = $customer AND used_on >= $period AND used_on < $until";
-    let grants = "SELECT grant_id, kind, granted_at, granted, remaining FROM grants
-        WHERE customer = $customer AND remaining <> 0 ORDER BY granted_at, grant_id";
+    let grants = "SELECT grant_id, basis, expires_at, granted, remaining FROM grants
+        WHERE customer = $customer AND remaining <> 0
+        ORDER BY priority, expires_at NULLS LAST, effective_at, grant_id";
     let alerts = "SELECT reason, received_at, event_id, balance,
             CAST(DATE_PART('epoch', received_at) AS BIGINT) AS seconds,
             CAST(1000000 * balance AS BIGINT) AS micro_balance
