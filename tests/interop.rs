@@ -1,5 +1,5 @@
-//! Other engines over our tables: DuckDB, Polars and Spark must see what our own SQL sees, and DuckDB must
-//! make of the ledger what the issued invoices say.
+//! Other engines over our tables: DuckDB, Polars and Spark must see what our own SQL sees, and
+//! DuckDB must make of the ledger what the issued invoices say.
 //!
 //! Owns the input and the comparison; `interop/read.py` asks the other engines. They are
 //! installed once into `target/tools`.

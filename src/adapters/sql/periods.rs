@@ -1,8 +1,8 @@
 //! The periods and grants of every wallet, worked out from the ledger.
 //!
 //! Owns reading the rows that open, change and close wallets, start periods and give credits, and
-//! numbering the invoices of the periods that have closed. Leaves where a period ends to `domain::calendar` and what a
-//! plan says to the price book.
+//! numbering the invoices of the periods that have closed. Leaves where a period ends to
+//! `domain::calendar` and what a plan says to the price book.
 //!
 //! Invariant: as the engine reckons them, since both use the same calendar and the same rows. A
 //! number, once given, is given again by every later state of the ledger.
