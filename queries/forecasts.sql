@@ -5,8 +5,9 @@
 -- One row is: one open wallet in its current period, as of T, the newest received_at in the ledger.
 --             projected = used + overage so far, and until the period's end the pace of `pace`, in
 --             whole minutes left, cut to the microcredit. run_out_at is the minute in which the last
---             credit goes, null when the credits last until the period's end, and run_out_date its
---             day. Grants that expire or arrive before then are not foreseen.
+--             credit goes, and run_out_date its day; both are null when nothing is left, and when the
+--             credits last until the period's end. Grants that expire or arrive before then are not
+--             foreseen.
 WITH clock AS (
     SELECT now, CAST(now AS DATE) AS today,
            -- The minute that has not yet begun, so that what is left of this one does not count.
@@ -34,7 +35,7 @@ WITH clock AS (
            CAST(used + overage AS DECIMAL(28, 6))
            + CAST((ahead - ahead % (pace_minutes * 0.000001)) / pace_minutes
                   AS DECIMAL(18, 6)) AS projected,
-           CASE WHEN pace_credits > 0
+           CASE WHEN pace_credits > 0 AND remaining > 0
                 THEN CAST((behind - behind % pace_credits) / pace_credits AS DECIMAL(28, 0))
                 END AS minutes_to_empty
     FROM rates

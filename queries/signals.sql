@@ -1,7 +1,7 @@
 -- Question:   Whom should sales call, why, and with which plan?
 -- Parameters: none; a view, so filter it with WHERE.
 -- Units:      score up to 100; used_percent, growth in percent, growth rounded half away from zero
---             to one place; overage in credits; saving_now in `currency` for the current period;
+--             to one place; overage in credits; saving_now in `currency` for a whole period like the current one;
 --             costs and saving in `currency` over the compared_periods, rounded half away from zero
 --             to nine places. period_end is exclusive.
 -- One row is: one open wallet with a reason to call. `ceiling`: it is in `upgrade_signals`, or one of
@@ -126,9 +126,9 @@ SELECT customer, kind,
            CASE WHEN run_out_date IS NOT NULL
                 THEN CONCAT('runs out on ', CAST(run_out_date AS VARCHAR)) END,
            CASE WHEN saving_now > 0
-                THEN CONCAT(fitting_plan, ' would save ',
+                THEN CONCAT(fitting_plan, ' costs ',
                             CAST(CAST(saving_now AS DECIMAL(28, 2)) AS VARCHAR), ' ', currency,
-                            ' in this period') END,
+                            ' less for a whole period like this one') END,
            CASE WHEN overage_periods > 0
                 THEN CONCAT('overage in ', CAST(overage_periods AS VARCHAR), ' of the last ',
                             CAST(compared_periods AS VARCHAR), span) END,

@@ -29,9 +29,9 @@ birch     2026-09-30  final        4  421.50  USD
 ";
 
 const BALANCE_OF_BIRCH: &str = "\
-customer  plan  period      period_end         pool        used   overage    remaining  used_percent      pace  status  as_of_entry
---------  ----  ----------  ----------  -----------  ----------  --------  -----------  ------------  --------  ------  -----------
-birch     team  2026-10-31  2026-11-30  5000.000000  269.600000  0.000000  4730.400000          5.39  2.571428  ok              203
+customer  plan  period      period_end         pool        used   overage    remaining  used_percent      pace  status  next_plan  as_of_entry
+--------  ----  ----------  ----------  -----------  ----------  --------  -----------  ------------  --------  ------  ---------  -----------
+birch     team  2026-10-31  2026-11-30  5000.000000  269.600000  0.000000  4730.400000          5.39  2.571428  ok                         203
 (1 row)
 ";
 
@@ -117,7 +117,7 @@ async fn a_balance_is_the_wallet_of_the_ledger() {
         "customer": "birch", "plan": "team", "period": "2026-10-31", "period_end": "2026-11-30",
         "pool": "5000.000000", "used": "269.600000", "overage": "0.000000",
         "remaining": "4730.400000", "used_percent": "5.39", "pace": "2.571428", "status": "ok",
-        "as_of_entry": 203,
+        "next_plan": null, "as_of_entry": 203,
     }]);
     assert_eq!(json(folder.path(), "balance birch"), wallet);
     assert_eq!(answer(folder.path(), "balance birch"), BALANCE_OF_BIRCH);

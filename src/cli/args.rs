@@ -123,7 +123,7 @@ pub(super) struct Demo {
 /// stopped, so that it changes nothing.
 #[derive(Debug, Flags)]
 pub(super) struct Replay {
-    /// NDJSON files; `-` reads standard input
+    /// NDJSON files (plain, .gz, .zst); `-` reads standard input
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
     /// The ledger's name for the file [default: file:<its name>]

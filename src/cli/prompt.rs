@@ -119,7 +119,7 @@ pub(super) async fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         editor
             .add_history_entry(text)
             .context("keeping the history")?;
-        if text == "\\q" {
+        if ["\\q", "exit", "quit"].contains(&text) {
             break;
         }
         obey(common, args, text).await;
@@ -153,7 +153,7 @@ async fn answered(common: &Common, args: &Query, text: &str) -> Result<(), Failu
     let mut words = text.split_whitespace();
     let (command, name) = (words.next(), words.next());
     let told = match (command, name) {
-        (Some("\\?"), _) => {
+        (Some("\\?" | "help"), _) => {
             eprintln!("{HELP}");
             return Ok(());
         }
@@ -260,7 +260,8 @@ impl Completer for Names {
 impl Validator for Names {
     fn validate(&self, typed: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = typed.input().trim();
-        let is_whole = text.is_empty() || text.starts_with('\\') || text.ends_with(';');
+        let is_command = text.starts_with('\\') || ["exit", "quit", "help"].contains(&text);
+        let is_whole = text.is_empty() || is_command || text.ends_with(';');
         Ok(match is_whole {
             true => ValidationResult::Valid(None),
             false => ValidationResult::Incomplete,

@@ -17,7 +17,7 @@ pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
     let text = match &args.sql {
         None if io::stdin().is_terminal() => return prompt::run(common, &args).await,
         None => io::read_to_string(io::stdin()).context("reading standard input")?,
-        Some(path) if Path::new(path).is_file() => {
+        Some(path) if Path::new(path).is_file() || is_name(path) => {
             std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?
         }
         Some(text) => text.clone(),
@@ -25,6 +25,11 @@ pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
     let session = limited(common, &args).await?;
     print(&session, &text, &args.params, args.format.format).await?;
     Ok(())
+}
+
+/// Whether a statement can't be, but the name of a file is meant.
+fn is_name(text: &str) -> bool {
+    text.ends_with(".sql") && !text.contains(char::is_whitespace)
 }
 
 /// A session on the newest commit with the limits that were asked for.

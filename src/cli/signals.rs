@@ -1,15 +1,23 @@
 //! `purser signals`
 
-use super::args::{Common, Signals};
+use super::args::{Common, OutputFormat, Signals};
 use super::failure::Failure;
 use super::nats::access;
 use super::query::{print, session};
 use crate::adapters::jetstream::Connection;
 use crate::jobs::signals::publish;
 
+/// What a person sees: a line for each reason.
+const SHOWN: &str = "customer, kind, score, plan, used_percent, run_out_date,
+     UNNEST(STRING_TO_ARRAY(reasons, '; ')) AS why";
+
 pub(super) async fn run(common: &Common, args: Signals) -> Result<(), Failure> {
     let session = session(common, args.as_of).await?;
-    let mut statement = "SELECT * FROM signals".to_owned();
+    let shown = match args.format.format {
+        OutputFormat::Table => SHOWN,
+        _ => "*",
+    };
+    let mut statement = format!("SELECT {shown} FROM signals");
     let mut params = Vec::new();
     if let Some(customer) = &args.customer {
         statement.push_str(" WHERE customer = $customer");

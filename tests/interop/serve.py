@@ -85,6 +85,11 @@ def main():
     used = cursor.execute("SELECT SUM(credits) FROM usage WHERE customer = %s", ["acme"]).fetchone()
     plain = cursor.execute("SELECT SUM(credits) FROM usage WHERE customer = 'acme'", prepare=False).fetchone()
     expect("a parameter", used, plain)
+    # Numbers of every type against a column of decimals, and where a number must be whole.
+    for half in (decimal.Decimal("0.5"), 0.5):
+        some = cursor.execute("SELECT COUNT(*) FROM usage WHERE credits > %s AND entry > %s", [half, 3]).fetchone()
+        every = cursor.execute("SELECT COUNT(*) FROM usage WHERE credits >= %s AND entry > 3 LIMIT %s", [1, 1]).fetchone()
+        expect("numbers as parameters", some, every)
     names = {row[0] for row in cursor.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
     )}
@@ -127,6 +132,8 @@ def main():
         "SELECT data FROM rejected", "SELECT * FROM margin_by_task",
     ):
         refused(hidden, "", lambda: part.execute(hidden))
+    with whole.cursor(name="named") as named:
+        refused("a cursor of the extended protocol", "simple queries only", lambda: named.execute("SELECT 1"))
     # Nobody becomes another by a setting of the client, which may be taken or refused.
     for setting in (
         "SET user = 'purser'", "SET role = 'purser'", "SET ROLE purser", "SET SESSION AUTHORIZATION purser",

@@ -8,6 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Column, SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 
+use super::session::TABLES;
 use super::statement::{OPERATORS_MAX, SQL_BYTES_MAX};
 use super::views::VIEWS;
 
@@ -36,7 +37,7 @@ pub enum SqlError {
         column: String,
         columns: Vec<String>,
     },
-    #[error("parameter ${parameter} has no value")]
+    #[error("parameter ${parameter} has no value; --param {parameter}=VALUE gives it one")]
     MissingParameter { parameter: String },
     #[error("the statement has no parameter ${parameter}; it has {}", listed(.parameters))]
     UnknownParameter {
@@ -58,7 +59,7 @@ pub enum SqlError {
 /// The error that names the tables that there are, if one of `tables` is none of them. Qualified
 /// names (`information_schema.columns`) are left to the planner.
 pub(super) fn unknown_table(tables: &[TableReference]) -> Option<SqlError> {
-    let mut known: Vec<&str> = ["ledger", "periods", "prices", "plans"]
+    let mut known: Vec<&str> = TABLES
         .into_iter()
         .chain(VIEWS.map(|(view, _)| view))
         .collect();

@@ -47,6 +47,16 @@ pub struct Tables {
     pub invoices: Arc<dyn TableProvider>,
 }
 
+/// The names of a session's tables; the others are views.
+pub(super) const TABLES: [&str; 6] = [
+    "ledger",
+    "invoices",
+    "periods",
+    "grant_terms",
+    "prices",
+    "plans",
+];
+
 /// A table under its name.
 pub type NamedTable = (&'static str, Arc<dyn TableProvider>);
 
@@ -57,18 +67,12 @@ impl Tables {
     ///
     /// None with the tables that [`super::tables`] makes.
     pub fn into_providers(self) -> Result<Vec<NamedTable>, SqlError> {
-        let mut all: Vec<NamedTable> = vec![("ledger", self.ledger), ("invoices", self.invoices)];
-        let computed = [
-            ("periods", self.periods),
-            ("grant_terms", self.grant_terms),
-            ("prices", self.prices),
-            ("plans", self.plans),
-        ];
-        for (name, batch) in computed {
+        let mut providers = vec![self.ledger, self.invoices];
+        for batch in [self.periods, self.grant_terms, self.prices, self.plans] {
             let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
-            all.push((name, Arc::new(table.map_err(SqlError::Open)?)));
+            providers.push(Arc::new(table.map_err(SqlError::Open)?));
         }
-        Ok(all)
+        Ok(TABLES.into_iter().zip(providers).collect())
     }
 }
 

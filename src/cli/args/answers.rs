@@ -99,7 +99,7 @@ pub(in crate::cli) struct Invoice {
         conflicts_with = "as_of")]
     pub(in crate::cli) out: Option<PathBuf>,
     /// Compares the invoices that were issued with the ledger; exit code 1 if any line differs
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["period", "customer", "out", "as_of"])]
     pub(in crate::cli) check: bool,
     /// Prints the JSON schema of an invoice
     #[arg(long, conflicts_with = "check")]
@@ -110,8 +110,11 @@ pub(in crate::cli) struct Invoice {
     pub(in crate::cli) as_of: AsOfFlag,
 }
 
-/// Prints whom sales should call: who has outgrown a plan or does not use it, the plan that would
-/// have been cheapest, a score and the reasons.
+/// Prints whom sales should call: who has outgrown a plan (kind `ceiling`) or does not use it
+/// (`under_use`), the plan that would have been cheapest, a score up to 100 and the reasons.
+///
+/// A table has a line for each reason; --format csv has all columns. What a plan would cost is for
+/// whole periods: what is charged already is not given back when a plan changes.
 ///
 /// With --publish each is told on signals.<customer>.<kind>.<period> of the stream SIGNALS as a
 /// CloudEvent, once a period, so that it can run every day.

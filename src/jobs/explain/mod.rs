@@ -304,7 +304,9 @@ async fn reversal(records: &Records, event: &Row) -> Result<Reversal, ExplainErr
 fn unread(event: &Row) -> Vec<String> {
     let own = command::members_of(event.event_type.as_deref().unwrap_or_default());
     let mut decoder = Decoder::default();
-    let data = event.data.as_deref().filter(|_| !own.is_empty());
+    // That of a rejection is the whole body.
+    let is_told = !own.is_empty() && event.kind != "rejected";
+    let data = event.data.as_deref().filter(|_| is_told);
     let Some(members) = data.and_then(|data| decoder.members(data)) else {
         return Vec::new();
     };
@@ -373,6 +375,11 @@ mod tests {
         let told = unread(&given("purser.wallet.granted"));
         assert_eq!(told, ["expires-at", "note"]);
         assert!(unread(&given("document.analyzed")).is_empty());
+        let refused = Row {
+            kind: "rejected".to_owned(),
+            ..given("purser.wallet.granted")
+        };
+        assert!(unread(&refused).is_empty());
     }
 
     #[test]

@@ -33,10 +33,11 @@ pub(super) struct BurnDown<'a> {
 impl BurnDown<'_> {
     /// The credits at the upper edge: the most that there were to use, rounded up to two digits.
     pub(super) fn top(&self) -> i64 {
+        let most = |point: &Point| credits(point).max(point.balance);
         let most = self
             .points
             .iter()
-            .map(credits)
+            .map(most)
             .max()
             .unwrap_or_default()
             .max(1);
@@ -108,9 +109,9 @@ impl BurnDown<'_> {
     }
 }
 
-/// What the wallet had to use up to then.
+/// What the wallet had to use up to then: what was used, net of reversals, and what is left.
 fn credits(point: &Point) -> i64 {
-    point.used.max(0).saturating_add(point.balance)
+    point.used.saturating_add(point.balance)
 }
 
 /// `part` of `whole` in [`FULL`], between nothing and all.

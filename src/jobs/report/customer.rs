@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::chart::{BurnDown, FULL, Point, percent};
 use super::parts::{STYLE, by_task, days, footer, minute, tile, used_bar};
-use super::{Fired, Granted, Now, Signal, Task, Use, Wallet};
+use super::{Fired, Granted, Now, Task, Use, Wallet};
 use crate::domain::calendar::civil;
 use crate::domain::units::Day;
 use crate::jobs::page::{document, grouped, rough};
@@ -21,7 +21,6 @@ pub(super) struct Facts {
     pub(super) grants: Vec<Granted>,
     /// In the order in which they fired.
     pub(super) alerts: Vec<Fired>,
-    pub(super) signals: Vec<Signal>,
 }
 
 const DAY_SECONDS: i64 = 86_400;
@@ -29,15 +28,12 @@ const DAY_SECONDS: i64 = 86_400;
 pub(super) fn page(facts: &Facts) -> String {
     let wallet = &facts.wallet;
     let body = html! {
-        h1 { (wallet.customer) " " span.status class=(wallet.status) { (wallet.status) } }
+        h1 { (wallet.customer) " " span class={ "status " (wallet.status) } { (wallet.status) } }
         p.dim {
             "Plan " (wallet.plan) ", period " (wallet.period) " up to, not including, "
             (wallet.period_end) "; as of " (minute(&facts.now.now))
         }
         (tiles(wallet))
-        @for signal in &facts.signals {
-            p.call { (signal.reasons) "." }
-        }
         h2 { "Credits left" }
         (burn_down(facts))
         h2 { "Use by day" }
@@ -80,9 +76,10 @@ fn tiles(wallet: &Wallet) -> Markup {
             (tile(&rough(pace), &html! { "a day, by the last seven days" }))
             (tile(wallet.run_out_date.as_deref().unwrap_or("\u{2013}"), &html! {
                 @if wallet.run_out_date.is_some() { "runs out" }
+                @else if wallet.remaining_micro <= 0 { "nothing is left" }
                 @else { "does not run out in this period" }
                 @if let Some(projected) = &wallet.projected {
-                    "; heading for " (rough(projected)) " by its end"
+                    "; heading for " (rough(projected)) " by the period's end"
                 }
             }))
         }
@@ -101,7 +98,7 @@ fn burn_down(facts: &Facts) -> Markup {
         now: facts.now.seconds,
         thresholds: &thresholds,
         // Where nothing is left there is nowhere to head for.
-        heading: heading.filter(|_| facts.points.last().is_some_and(|last| last.balance > 0)),
+        heading: heading.filter(|_| wallet.remaining_micro > 0),
     };
     let now_x = drawn.x(facts.now.seconds);
     let top = drawn.top();

@@ -32,6 +32,7 @@ const WALLETS: &str = "
            CAST(DATE_PART('epoch', f.run_out_at) AS BIGINT) AS runs_out,
            CAST(1000000 * (w.remaining - (f.projected - w.used - w.overage)) AS BIGINT)
                AS end_balance,
+           CAST(1000000 * w.remaining AS BIGINT) AS remaining_micro,
            CAST(100 * w.used_percent AS BIGINT) AS used_part
     FROM wallets AS w
     JOIN periods AS p ON p.customer = w.customer AND p.period = w.period
@@ -61,6 +62,7 @@ struct Wallet {
     end_day: i32,
     runs_out: Option<i64>,
     end_balance: Option<i64>,
+    remaining_micro: i64,
     /// In hundredths of a percent.
     used_part: Option<i64>,
 }
@@ -134,8 +136,6 @@ struct Signal {
     kind: String,
     score: i64,
     reasons: String,
-    fitting_plan: Option<String>,
-    best_plan: Option<String>,
 }
 
 /// How the last days are read from `usage_by_day`.
@@ -203,14 +203,12 @@ pub async fn customer(session: &Session, customer: &str) -> Result<Option<String
             CAST(1000000 * balance AS BIGINT) AS micro_balance
         FROM alerts WHERE customer = $customer AND received_at >= $period
         ORDER BY shard, entry";
-    let signals = "SELECT * FROM signals WHERE customer = $customer";
     let facts = customer::Facts {
         points,
         uses: answer(session, &uses(in_period), &until).await?,
         tasks: answer(session, &tasks(in_period), &until).await?,
         grants: answer(session, grants, &named).await?,
         alerts: answer(session, alerts, &period).await?,
-        signals: answer(session, signals, &named).await?,
         wallet,
         now,
     };

@@ -67,16 +67,12 @@ fn signals(signals: &[Signal]) -> Markup {
         div.scroll { table.cards {
             thead { tr {
                 th { "Customer" } th { "Score" } th.words { "Kind" } th.words { "Why" }
-                th.words { "Plan that fits" }
             } }
             tbody { @for signal in signals { tr {
                 td { (signal.customer) }
                 td data-label="Score" { (signal.score) }
                 td.words data-label="Kind" { (signal.kind.replace('_', " ")) }
                 td.words.whole { (signal.reasons) }
-                td.words.whole data-label="Plan that fits" {
-                    (signal.fitting_plan.as_deref().or(signal.best_plan.as_deref()).unwrap_or(""))
-                }
             } } }
         } }
     }
@@ -98,8 +94,8 @@ fn wallets(facts: &Facts) -> Markup {
                 td data-label="Used" {
                     @if let Some(used) = &wallet.used_percent { (grouped(used)) " %" }
                 }
-                td data-label="Left" { (rough(&wallet.remaining)) }
-                td data-label="Overage" { (rough(&wallet.overage)) }
+                td data-label="Left" { (grouped(&wallet.remaining)) }
+                td data-label="Overage" { (grouped(&wallet.overage)) }
                 td data-label="A day" { @if let Some(pace) = &wallet.pace { (rough(pace)) } }
                 td data-label="Runs out" { (wallet.run_out_date.as_deref().unwrap_or("\u{2013}")) }
                 td data-label="Period ends" { (wallet.period_end) }

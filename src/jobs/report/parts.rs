@@ -38,7 +38,6 @@ p, figure { margin: .4rem 0 }
   padding: .6rem .8rem }
 .tiles b { display: block; font-size: 1.15rem; line-height: 1.3; overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums }
-.call { border-left: 4px solid var(--warn); background: var(--card); padding: .6rem .8rem }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .9rem;
   font-variant-numeric: tabular-nums }

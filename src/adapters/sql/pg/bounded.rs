@@ -1,6 +1,7 @@
 //! What stands before the parser of a connection.
 //!
-//! Owns refusing what is too large to be parsed and planned. Leaves all else to the service.
+//! Owns refusing what is too large to be parsed and planned, and keeping the types that a client
+//! gives its parameters. Leaves all else to the service.
 //!
 //! Invariant: no text reaches a parser, which works on the stack, before its size was looked at.
 
@@ -8,12 +9,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
 use datafusion_postgres::DfSessionService;
 use datafusion_postgres::pgwire::api::portal::Portal;
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use datafusion_postgres::pgwire::api::results::Response;
 use datafusion_postgres::pgwire::api::store::PortalStore;
-use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, Type};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::Parse;
@@ -30,6 +34,59 @@ pub(super) struct Bounded(pub(super) DfSessionService);
 
 fn checked(sql: &str) -> PgWireResult<()> {
     check_size(sql).map_err(|fault| error(TOO_COMPLEX, fault.to_string()))
+}
+
+/// The statement with a cast around each parameter that the client declares to be a number: the
+/// planner would take the type of the column beside it, and then refuse the client's.
+fn typed(sql: &str, types: &[u32]) -> String {
+    let declared = |name: &str| {
+        let number: usize = name.strip_prefix('$')?.parse().ok()?;
+        let oid = *types.get(number.checked_sub(1)?)?;
+        match Type::from_oid(oid)? {
+            Type::INT2 | Type::INT4 | Type::INT8 => Some("BIGINT"),
+            Type::FLOAT4 | Type::FLOAT8 => Some("DOUBLE"),
+            _ => None,
+        }
+    };
+    // What is no token is left to the parser, which says so better.
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location();
+    let (mut text, mut copied) = (String::with_capacity(sql.len()), 0);
+    let mut before = None;
+    for token in tokens.unwrap_or_default() {
+        let kind = match &token.token {
+            // Where only a plain number may stand, its type is known.
+            Token::Placeholder(name) if !is_count(before.as_ref()) => {
+                declared(name).zip(Some(name))
+            }
+            Token::Whitespace(_) => continue,
+            _ => None,
+        };
+        if let Some((kind, name)) = kind {
+            let at = place(sql, token.span.start);
+            text += &sql[copied..at];
+            text += &format!("CAST({name} AS {kind})");
+            copied = at + name.len();
+        }
+        before = Some(token.token);
+    }
+    text + &sql[copied..]
+}
+
+/// How many bytes stand before a place.
+fn place(sql: &str, place: Location) -> usize {
+    let lines = sql.split_inclusive('\n').take(place.line as usize - 1);
+    let start: usize = lines.map(str::len).sum();
+    let line = sql[start..].char_indices();
+    let mut columns = line.skip(place.column as usize - 1);
+    columns.next().map_or(sql.len(), |(at, _)| start + at)
+}
+
+fn is_count(before: Option<&Token>) -> bool {
+    let word = before.and_then(|token| match token {
+        Token::Word(word) => Some(word.keyword),
+        _ => None,
+    });
+    matches!(word, Some(Keyword::LIMIT | Keyword::OFFSET))
 }
 
 #[async_trait]
@@ -55,7 +112,7 @@ impl ExtendedQueryHandler for Bounded {
         self.0.query_parser()
     }
 
-    async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
+    async fn on_parse<C>(&self, client: &mut C, mut message: Parse) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Self::Statement>,
@@ -63,6 +120,7 @@ impl ExtendedQueryHandler for Bounded {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         checked(&message.query)?;
+        message.query = typed(&message.query, &message.type_oids);
         self.0.on_parse(client, message).await
     }
 
@@ -79,5 +137,29 @@ impl ExtendedQueryHandler for Bounded {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_the_type_that_their_client_gave_them() {
+        let types = [Type::INT2, Type::TEXT, Type::FLOAT8, Type::INT8].map(|kind| kind.oid());
+        for (sql, expected) in [
+            (
+                "SELECT 'it''s $1', \"$1\" FROM t WHERE a > $1 AND b = $2 -- $1",
+                "SELECT 'it''s $1', \"$1\" FROM t WHERE a > CAST($1 AS BIGINT) AND b = $2 -- $1",
+            ),
+            (
+                "SELECT E'ä\\'\n'\n, 'ö' WHERE a<$3::numeric LIMIT $4 OFFSET  $1",
+                "SELECT E'ä\\'\n'\n, 'ö' WHERE a<CAST($3 AS DOUBLE)::numeric LIMIT $4 OFFSET  $1",
+            ),
+            ("SELECT $9, $0, $x", "SELECT $9, $0, $x"),
+            ("SELECT 'open", "SELECT 'open"),
+        ] {
+            assert_eq!(typed(sql, &types), expected);
+        }
     }
 }

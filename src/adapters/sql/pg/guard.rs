@@ -32,6 +32,8 @@ const HIDDEN_VIEWS: [&str; 1] = ["margin_by_task"];
 
 /// `read_only_sql_transaction`
 const READ_ONLY: &str = "25006";
+/// `feature_not_supported`
+const NOT_SUPPORTED: &str = "0A000";
 /// `system_error`
 const SYSTEM: &str = "58000";
 
@@ -206,6 +208,15 @@ impl QueryHook for Guard {
         context: &SessionContext,
         client: &(dyn ClientInfo + Send + Sync),
     ) -> Option<PgWireResult<LogicalPlan>> {
+        // Their rows would come without a description, at which some clients crash.
+        if matches!(
+            statement,
+            Statement::Declare { .. } | Statement::Fetch { .. }
+        ) {
+            let told = "cursors are for simple queries only: a prepared statement's rows can be \
+                        fetched some at a time without one";
+            return Some(Err(error(NOT_SUPPORTED, told.to_owned())));
+        }
         self.pass(statement, context, client).await.err().map(Err)
     }
 
