@@ -7,7 +7,7 @@ use std::path::Path;
 use super::args::{AsOfFlag, Common, Invoice, OutputFormat};
 use super::failure::Failure;
 use super::query::{print, session};
-use crate::jobs::invoice::{self, InvoiceError, Issued, Total, Wanted, check, issue};
+use crate::jobs::invoice::{self, InvoiceError, Issued, Missing, Total, Wanted, check, issue};
 
 /// What a person sees of a line; the totals tell the invoice's number.
 const SHOWN: &str = "customer, period, line, kind, description, unit, quantity, credits, \
@@ -95,10 +95,14 @@ fn sums(totals: &[Total]) -> String {
 async fn checked(common: &Common) -> Result<(), Failure> {
     let session = session(common, AsOfFlag { as_of: None }).await?;
     let checked = check(&session).await?;
+    let missing: i64 = checked.missing.iter().map(|missing| missing.periods).sum();
     println!(
-        "{} invoices in the books, {} closed periods not issued yet",
-        checked.issued, checked.missing
+        "{} invoices in the books, {missing} closed periods not issued yet",
+        checked.issued
     );
+    for Missing { month, periods } in &checked.missing {
+        println!("{periods} to be issued by `purser invoice --period {month} --out DIR`");
+    }
     for fault in &checked.first {
         println!("{fault}");
     }

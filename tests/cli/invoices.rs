@@ -146,6 +146,12 @@ fn numbers_follow_the_closing_and_never_change() {
 
     // In the order of closing, whoever is asked for first.
     until(&place, CLOSED_AT);
+    let told = place.done(&["invoice", "--check"]);
+    assert_eq!(
+        told,
+        "2 invoices in the books, 1 closed periods not issued yet\n\
+         1 to be issued by `purser invoice --period 2026-03 --out DIR`\n"
+    );
     place.done(&[
         "invoice",
         "--period",

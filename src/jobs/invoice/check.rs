@@ -42,12 +42,19 @@ const SUMS: &str = "
 pub struct Checked {
     /// Invoices in the books.
     pub issued: i64,
-    /// Closed periods whose invoice is not in the books.
-    pub missing: i64,
+    /// Closed periods whose invoice is not in the books, by the month in which they start.
+    pub missing: Vec<Missing>,
     /// Lines that only one of the two has, and periods whose sums differ.
     pub faults: usize,
     /// The first of them, in words.
     pub first: Vec<String>,
+}
+
+/// So many periods that start in a month, such as `2026-10`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Missing {
+    pub month: String,
+    pub periods: i64,
 }
 
 impl Checked {
@@ -71,7 +78,6 @@ struct Sums {
 #[derive(serde::Deserialize)]
 struct Counts {
     issued: i64,
-    missing: i64,
 }
 
 /// What is told of a line that only one side has.
@@ -92,14 +98,17 @@ struct Lone {
 ///
 /// The ledger or the books can't be read.
 pub async fn check(session: &Session) -> Result<Checked, AnswerError> {
-    let counts = "SELECT (SELECT COUNT(DISTINCT number) FROM invoices) AS issued,
-        (SELECT COUNT(*) FROM periods
-         WHERE number IS NOT NULL AND number NOT IN (SELECT number FROM invoices)) AS missing";
+    let counts = "SELECT COUNT(DISTINCT number) AS issued FROM invoices";
     let counts: Vec<Counts> = answer(session, counts, &[]).await?;
-    let mut checked = Checked::default();
-    if let Some(counts) = counts.first() {
-        (checked.issued, checked.missing) = (counts.issued, counts.missing);
-    }
+    let missing = "SELECT LEFT(CAST(period AS VARCHAR), 7) AS month, COUNT(*) AS periods
+        FROM periods
+        WHERE number IS NOT NULL AND number NOT IN (SELECT number FROM invoices)
+        GROUP BY LEFT(CAST(period AS VARCHAR), 7) ORDER BY month";
+    let mut checked = Checked {
+        issued: counts.first().map_or(0, |counts| counts.issued),
+        missing: answer(session, missing, &[]).await?,
+        ..Checked::default()
+    };
     let books = lines(session, "invoices", &[]).await?;
     let issued = "invoice_lines WHERE number IN (SELECT number FROM invoices)";
     compare(&books, &lines(session, issued, &[]).await?, &mut checked)?;

@@ -29,7 +29,7 @@ use crate::adapters::ledger::{Books, BooksError, lines_schema};
 use crate::adapters::sql::error::SqlError;
 use crate::adapters::sql::output::{Format, OutputError, rows_of, write};
 use crate::adapters::sql::session::Session;
-pub use check::{Checked, check};
+pub use check::{Checked, Missing, check};
 pub use document::{Invoice, Line, MadeOf, Status, Total};
 
 /// Which lines: of the periods that start in a month, and of one customer or all.
