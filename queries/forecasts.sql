@@ -34,7 +34,7 @@ WITH clock AS (
     SELECT *,
            CAST(used + overage AS DECIMAL(28, 6))
            + CAST((ahead - ahead % (pace_minutes * 0.000001)) / pace_minutes
-                  AS DECIMAL(18, 6)) AS projected,
+                  AS DECIMAL(28, 6)) AS projected,
            CASE WHEN pace_credits > 0 AND remaining > 0
                 THEN CAST((behind - behind % pace_credits) / pace_credits AS DECIMAL(28, 0))
                 END AS minutes_to_empty

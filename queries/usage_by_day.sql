@@ -2,7 +2,8 @@
 -- Parameters: none; a view, so filter it with WHERE.
 -- Units:      quantity in `unit`; credits, overage in credits.
 -- One row is: one task of one customer on one UTC day of used_at, the day on which the work was done,
---             whichever period it is booked to. A reversal counts on the day of its command.
+--             whichever period it is booked to. A reversal counts on the day of its
+--             command and lowers all but events, which counts usage alone.
 SELECT customer, CAST(used_at AS DATE) AS used_on, task, unit,
        COUNT(*) FILTER (WHERE kind = 'usage' AND quantity IS NOT NULL) AS events,
        CAST(COALESCE(SUM(quantity), 0) AS DECIMAL(28, 6)) AS quantity,

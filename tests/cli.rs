@@ -9,6 +9,8 @@ mod answers;
 mod broken;
 #[path = "cli/broken_lines.rs"]
 mod broken_lines;
+#[path = "cli/burn_down.rs"]
+mod burn_down;
 #[path = "cli/checkpoints.rs"]
 mod checkpoints;
 #[path = "support/dice.rs"]

@@ -38,13 +38,18 @@ pub use args::Args;
 use args::Command;
 use failure::{FENCED, Failure, NO, UNABLE};
 
+/// The stack of a thread that parses and plans what strangers send: the longest statement that is
+/// taken, nested as deep as it is long, fits. What is not used costs nothing.
+const SERVE_STACK_BYTES: usize = 1 << 30;
+
 /// Runs the command that was asked for; its exit code is that of the process.
 pub fn run(args: Args) -> ExitCode {
     logging::start(&args.common);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if matches!(args.command, Command::Serve(_)) {
+        builder.thread_stack_size(SERVE_STACK_BYTES);
+    }
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(anyhow::Error::from(error))),
     };

@@ -15,13 +15,19 @@ use crate::jobs::sql;
 
 pub(super) async fn run(common: &Common, args: Query) -> Result<(), Failure> {
     let text = match &args.sql {
-        None if io::stdin().is_terminal() => return prompt::run(common, &args).await,
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            return prompt::run(common, &args).await;
+        }
         None => io::read_to_string(io::stdin()).context("reading standard input")?,
         Some(path) if Path::new(path).is_file() || is_name(path) => {
             std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?
         }
         Some(text) => text.clone(),
     };
+    if text.trim().is_empty() {
+        let told = "there is no statement: write one, name its file, or pipe it in";
+        return Err(anyhow::anyhow!(told).into());
+    }
     let session = limited(common, &args).await?;
     print(&session, &text, &args.params, args.format.format).await?;
     Ok(())

@@ -12,9 +12,10 @@ use crate::jobs::report;
 
 pub(super) async fn run(common: &Common, args: Report) -> Result<(), Failure> {
     let session = session(common, args.as_of).await?;
-    let (page, none) = match &args.customer {
+    // The environment may name a customer.
+    let (page, none) = match args.customer.filter(|_| !args.all) {
         Some(customer) => (
-            report::customer(&session, customer).await?,
+            report::customer(&session, &customer).await?,
             format!("`{customer}` has no wallet"),
         ),
         None => (

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::purser::{ALL_ROWS, Place, ran, usage};
 
 /// Each command, and all of its flags but those of every command.
-const FLAGS: [(&str, &[&str]); 11] = [
+const FLAGS: [(&str, &[&str]); 12] = [
     ("replay", &["--prices", "--source", "--shards", "<FILES>"]),
     (
         "run",
@@ -33,7 +33,18 @@ const FLAGS: [(&str, &[&str]); 11] = [
         "publish",
         &["--nats", "--stream", "--nats-creds", "--batch", "<FILES>"],
     ),
-    ("query", &["--param", "--format", "--memory-mib", "<SQL>"]),
+    (
+        "query",
+        &[
+            "--param",
+            "--format",
+            "--memory-mib",
+            "--as-of",
+            "--history",
+            "[SQL]",
+        ],
+    ),
+    ("report", &["--customer", "--all", "--out", "--as-of"]),
     ("invoice", &["--period", "--customer", "--format"]),
     ("signals", &["--customer", "--format"]),
     ("balance", &["--format", "<CUSTOMER>"]),

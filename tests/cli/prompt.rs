@@ -32,4 +32,5 @@ fn a_statement_comes_from_standard_input_too() {
     // Nothing is not a statement.
     let nothing = place.run(&["query"]);
     assert_eq!(nothing.code, 2, "{nothing:?}");
+    assert!(nothing.err.contains("there is no statement"), "{nothing:?}");
 }

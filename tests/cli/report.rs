@@ -39,8 +39,8 @@ fn a_wallets_page_has_its_numbers_and_needs_nothing_from_elsewhere() {
         "<h1>&lt;b&amp;co ",
         "Plan Starter, period 2026-03-05 up to, not including, 2026-04-05",
         "<b>100 %</b>",
-        "<b>150</b><span class=\"dim\">used, net of reversals; the pool is 100",
-        "<b>20</b><span class=\"dim\">of overage at 0.12 USD",
+        "<b>150</b><div class=\"dim\">used, net of reversals; the pool is 100",
+        "<b>20</b><div class=\"dim\">of overage at 0.12 USD",
         // The promotion lifts what there is to use to 150.
         "<span style=\"top:0\">150</span>",
         "340 document",
@@ -72,11 +72,11 @@ fn the_page_of_all_shows_those_with_the_most_used_first() {
     let (first, second) = (at("&lt;b&amp;co"), at("birch"));
     assert!(first.is_some() && first < second, "{page}");
     assert!(
-        page.contains("<b>2</b><span class=\"dim\">wallets"),
+        page.contains("<b>2</b><div class=\"dim\">wallets"),
         "{page}"
     );
     assert!(
-        page.contains("<b>99</b><span class=\"dim\">credits left in all"),
+        page.contains("<b>99</b><div class=\"dim\">credits left in all"),
         "{page}"
     );
     for foreign in FOREIGN {
@@ -85,7 +85,7 @@ fn the_page_of_all_shows_those_with_the_most_used_first() {
     // As it stood before birch came.
     let before = place.done(&["report", "--all", "--as-of", "2026-03-06T23:00:00Z"]);
     assert!(
-        before.contains("<b>1</b><span class=\"dim\">wallets"),
+        before.contains("<b>1</b><div class=\"dim\">wallets"),
         "{before}"
     );
 }

@@ -105,7 +105,7 @@ def main():
     for statement in (
         "DELETE FROM ledger", "UPDATE ledger SET entry = 0", "DROP VIEW usage", "CREATE TABLE t AS SELECT 1",
         "COPY ledger TO '/tmp/ledger.csv'", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
-        "INSERT INTO ledger SELECT * FROM ledger", "SELECT * INTO t FROM ledger", "SET datafusion.execution.batch_size = 1",
+        "INSERT INTO ledger SELECT * FROM ledger", "SELECT * INTO t FROM ledger", "SELECT X'61'' AS x INTO t --'", "SET datafusion.execution.batch_size = 1",
     ):
         refused(statement, "", lambda: cursor.execute(statement))
         refused(statement, "", lambda: cursor.execute(statement, prepare=True))
@@ -115,6 +115,16 @@ def main():
     ):
         refused("a long chain", "operators", lambda: cursor.execute(long))
         refused("a long chain", "operators", lambda: cursor.execute(long, prepare=True))
+    # What the count of operators does not see.
+    for deep in (
+        "SELECT true" + " IN (true)" * 5_000, "EXPLAIN " * 7_000 + "SELECT 1", "SELECT " + "INTERVAL " * 7_000 + "'1 day'",
+        "SELECT 1" + " NOTNULL" * 7_000,
+    ):
+        try:
+            whole.cursor().execute(deep).fetchall()
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.OperationalError) and "server closed" in str(error):
+                sys.exit(f"{deep[:40]} ended the server")
     chain = "SELECT " + " + ".join(["1"] * 199)
     expect("a chain", cursor.execute(chain).fetchone() + cursor.execute(chain, prepare=True).fetchone(), (199, 199))
     refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))

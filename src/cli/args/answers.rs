@@ -146,7 +146,7 @@ pub(in crate::cli) struct Report {
     #[arg(long, env = "PURSER_CUSTOMER", required_unless_present = "all")]
     pub(in crate::cli) customer: Option<String>,
     /// All wallets on one page, those with the most used first
-    #[arg(long, conflicts_with = "customer")]
+    #[arg(long)]
     pub(in crate::cli) all: bool,
     /// Where to write it [default: standard output]
     #[arg(long, env = "PURSER_OUT", value_name = "FILE")]

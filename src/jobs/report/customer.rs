@@ -24,6 +24,8 @@ pub(super) struct Facts {
 }
 
 const DAY_SECONDS: i64 = 86_400;
+/// What a label takes of the picture's height at least.
+const LABEL_HEIGHT: i64 = FULL / 15;
 
 pub(super) fn page(facts: &Facts) -> String {
     let wallet = &facts.wallet;
@@ -39,7 +41,9 @@ pub(super) fn page(facts: &Facts) -> String {
         h2 { "Use by day" }
         (days(&facts.uses, &facts.tasks, (wallet.first_day, wallet.end_day - 1)))
         h2 { "Use by task" }
-        @if facts.tasks.is_empty() { p { "Nothing was used in this period." } }
+        @if facts.tasks.is_empty() {
+            p { "No work was done on the days of this period." }
+        }
         @else { (by_task(&facts.tasks)) }
         @if !facts.grants.is_empty() {
             h2 { "Credits by grant, in the order in which they pay" }
@@ -120,10 +124,8 @@ fn burn_down(facts: &Facts) -> Markup {
                     @for alert in &facts.alerts { (mark(&drawn, alert)) }
                 }
                 div.down {
-                    @for threshold in drawn.thresholds {
-                        span style=(format!("top:{}", percent(drawn.threshold(*threshold).1))) {
-                            (threshold) " %"
-                        }
+                    @for (threshold, y) in labels(&drawn) {
+                        span style=(format!("top:{}", percent(y))) { (threshold) " %" }
                     }
                 }
                 div {}
@@ -138,6 +140,21 @@ fn burn_down(facts: &Facts) -> Markup {
             }
         }
     }
+}
+
+/// The thresholds and how far down they end, but for those too close to the one before.
+fn labels(drawn: &BurnDown<'_>) -> Vec<(i64, i64)> {
+    let mut labels: Vec<(i64, i64)> = Vec::new();
+    for threshold in drawn.thresholds {
+        let y = drawn.threshold(*threshold).1;
+        if labels
+            .last()
+            .is_none_or(|(_, before)| y - before >= LABEL_HEIGHT)
+        {
+            labels.push((*threshold, y));
+        }
+    }
+    labels
 }
 
 /// The labels of the left edge.

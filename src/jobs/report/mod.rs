@@ -197,7 +197,9 @@ pub async fn customer(session: &Session, customer: &str) -> Result<Option<String
     let in_period = "customer = $customer AND used_on >= $period AND used_on < $until";
     let grants = "SELECT grant_id, basis, expires_at, granted, remaining FROM grants
         WHERE customer = $customer AND remaining <> 0
-        ORDER BY priority, expires_at NULLS LAST, effective_at, grant_id";
+        ORDER BY effective_at > $now, priority, expires_at NULLS LAST,
+            CASE basis WHEN 'promotional' THEN 1 WHEN 'rollover' THEN 2 WHEN 'pool' THEN 3
+                ELSE 4 END, effective_at, grant_id";
     let alerts = "SELECT reason, received_at, event_id, balance,
             CAST(DATE_PART('epoch', received_at) AS BIGINT) AS seconds,
             CAST(1000000 * balance AS BIGINT) AS micro_balance
@@ -207,7 +209,7 @@ pub async fn customer(session: &Session, customer: &str) -> Result<Option<String
         points,
         uses: answer(session, &uses(in_period), &until).await?,
         tasks: answer(session, &tasks(in_period), &until).await?,
-        grants: answer(session, grants, &named).await?,
+        grants: answer(session, grants, &[named[0], ("now", &*now.now)]).await?,
         alerts: answer(session, alerts, &period).await?,
         wallet,
         now,

@@ -34,6 +34,7 @@ p, figure { margin: .4rem 0 }
 .ok { color: var(--good) } .blocked { color: var(--bad) } .closed { color: var(--dim) }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .6rem;
   margin: 1rem 0; padding: 0; list-style: none }
+.tiles div { overflow-wrap: anywhere }
 .tiles li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .6rem .8rem }
 .tiles b { display: block; font-size: 1.15rem; line-height: 1.3; overflow-wrap: anywhere;
@@ -45,8 +46,8 @@ th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(-
   white-space: nowrap; vertical-align: top }
 th { font-weight: 600 }
 th:first-child, td:first-child, .words { text-align: left; white-space: normal;
-  overflow-wrap: anywhere }
-td:first-child { min-width: 7rem }
+  overflow-wrap: break-word }
+td:first-child { min-width: 7rem; overflow-wrap: anywhere }
 .bars { min-width: 6rem }
 .bar { position: relative; height: .7rem; min-width: 6rem; border-radius: .2rem;
   background: var(--card); border: 1px solid var(--line); overflow: hidden }
@@ -67,6 +68,7 @@ td:first-child { min-width: 7rem }
 .down span { position: absolute; transform: translateY(-50%); white-space: nowrap }
 .down.left span { right: 0 }
 .down.left { min-width: 3.4rem }
+.down.left span:first-child { position: relative }
 .across { position: relative; height: 1.4rem }
 .across span { position: absolute; transform: translateX(-50%); white-space: nowrap }
 .across span:first-child { transform: none }
@@ -104,7 +106,7 @@ footer { margin-top: 2.5rem; font-size: .85rem }
 
 /// A tile of the first row.
 pub(super) fn tile(number: &str, what: &Markup) -> Markup {
-    html! { li { b { (number) } span.dim { (what) } } }
+    html! { li { b { (number) } div.dim { (what) } } }
 }
 
 /// A bar of how much of the credits is used.

@@ -13,7 +13,9 @@ use datafusion::common::ParamValues;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Query, Select, SetExpr, Statement, Value, ValueWithSpan, Visit, Visitor,
+};
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::hooks::HookClient;
 use datafusion_postgres::pgwire::api::results::Response;
@@ -173,6 +175,16 @@ impl Visitor for OnlyReads {
         ))
     }
 
+    /// What stands in other quotes than a text's is printed as it is, and then read again.
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        unless(match &value.value {
+            Value::HexStringLiteral(text)
+            | Value::NationalStringLiteral(text)
+            | Value::SingleQuotedByteStringLiteral(text) => text.contains('\''),
+            _ => false,
+        })
+    }
+
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         unless(select.into.is_some())
     }
@@ -259,6 +271,8 @@ mod tests {
             ("SELECT 1 UNION SELECT 2 INTO t", false),
             ("EXPLAIN ANALYZE SELECT 1 INTO t", false),
             ("DECLARE c CURSOR FOR SELECT 1 INTO t", false),
+            ("SELECT X'61'' AS x INTO t --'", false),
+            ("SELECT X'61'", true),
             ("DECLARE c CURSOR FOR SELECT 1", true),
             ("SELECT * FROM (SELECT 1 INTO t) AS s", false),
             ("COPY ledger TO '/tmp/x'", false),

@@ -14,6 +14,7 @@ mod login;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion_postgres::DfSessionService;
@@ -42,6 +43,9 @@ pub use tls::{Tls, TlsError};
 
 /// Connections at a time; a further one waits.
 const CONNECTIONS_MAX: usize = 64;
+
+/// Between attempts to accept a connection when one has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection needs.
 pub struct Server {
@@ -85,6 +89,8 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
+                // As when no file may be opened any more: that passes when others end.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
