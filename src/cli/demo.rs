@@ -159,6 +159,7 @@ fn go_on(folder: &Path) {
         "invoice --period 2026-10 --customer birch-legal",
         "signals",
         "balance cobalt-realty",
+        "report --customer cobalt-realty --out cobalt-realty.html",
     ] {
         println!("  purser --data {folder} {command}");
     }

@@ -68,7 +68,7 @@ td:first-child { min-width: 7rem; overflow-wrap: anywhere }
 .down span { position: absolute; transform: translateY(-50%); white-space: nowrap }
 .down.left span { right: 0 }
 .down.left { min-width: 3.4rem }
-.down.left span:first-child { position: relative }
+.down.left span:first-child { position: relative; display: block; text-align: right }
 .across { position: relative; height: 1.4rem }
 .across span { position: absolute; transform: translateX(-50%); white-space: nowrap }
 .across span:first-child { transform: none }
