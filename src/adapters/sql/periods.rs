@@ -26,7 +26,7 @@ use crate::domain::command::{
 use crate::domain::event::Members;
 use crate::domain::price::{Plan, PriceBook};
 use crate::domain::units::{Day, Timestamp};
-use crate::domain::wallet::{Basis, BurnOrder};
+use crate::domain::wallet::BurnOrder;
 
 const WALLETS_AND_GRANTS: &str = "
     SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data, shard,
@@ -202,16 +202,7 @@ impl Reckoned<'_> {
             return;
         };
         let begins = Day::new(current.period);
-        let mut expires = begins;
-        for _ in 0..rollover.periods {
-            expires = period_end(expires, self.anchor);
-        }
-        let order = BurnOrder {
-            priority: Basis::Rollover.default_priority(),
-            expires_at: Some(expires.start()),
-            basis: Basis::Rollover,
-            effective_at: begins.start(),
-        };
+        let order = BurnOrder::rolled_over(begins, rollover.periods, self.anchor);
         self.give(row, order);
     }
 

@@ -14,9 +14,9 @@ use crate::domain::entry::{Entry, GrantId, Kind, Note};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
 use crate::domain::timers::{Timer, TimerKind, Timers};
-use crate::domain::units::{Credits, Day, Timestamp};
+use crate::domain::units::{Credits, Timestamp};
 use crate::domain::wallet::apply::{NextPeriod, Pool, UsageRow};
-use crate::domain::wallet::{Basis, BurnOrder, Closing, Grant, Terms, Wallet, rollover_id};
+use crate::domain::wallet::{BurnOrder, Closing, Grant, Terms, Wallet, rollover_id};
 
 impl Wallets {
     /// Applies a row that opens a wallet, or opens it anew; gives its place.
@@ -212,8 +212,7 @@ impl Wallets {
         });
     }
 
-    /// Where a rollover stands among the grants that may pay: it begins with the current period,
-    /// and ends with the last one that the ended period's plan lets it live for.
+    /// Where a rollover stands among the grants that may pay, by the ended period's plan.
     fn rollover_order(&self, place: u32, id: &str) -> Result<BurnOrder, ApplyError> {
         let wallet = self.at(place);
         let from = wallet.ended.last().filter(|ended| {
@@ -222,16 +221,12 @@ impl Wallets {
         });
         let rollover = from.and_then(|ended| ended.terms.plan.rollover);
         let rollover = rollover.ok_or_else(|| ApplyError::NoRollover(id.to_owned()))?;
-        let mut expires: Day = wallet.current.start;
-        for _ in 0..rollover.periods {
-            expires = period_end(expires, wallet.anchor);
-        }
-        Ok(BurnOrder {
-            priority: Basis::Rollover.default_priority(),
-            expires_at: Some(expires.start()),
-            basis: Basis::Rollover,
-            effective_at: wallet.current.start.start(),
-        })
+        let begins = wallet.current.start;
+        Ok(BurnOrder::rolled_over(
+            begins,
+            rollover.periods,
+            wallet.anchor,
+        ))
     }
 
     /// Applies a command's own row that gives and takes nothing: a change of plan, or the closing.

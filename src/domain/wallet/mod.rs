@@ -125,6 +125,23 @@ pub struct BurnOrder {
     pub effective_at: Timestamp,
 }
 
+impl BurnOrder {
+    /// That of credits which are rolled over: they begin with the period that starts on `begins`,
+    /// and end with the last of so many `periods`.
+    pub fn rolled_over(begins: Day, periods: u16, anchor: u8) -> Self {
+        let mut end = begins;
+        for _ in 0..periods {
+            end = calendar::period_end(end, anchor);
+        }
+        Self {
+            priority: Basis::Rollover.default_priority(),
+            expires_at: Some(end.start()),
+            basis: Basis::Rollover,
+            effective_at: begins.start(),
+        }
+    }
+}
+
 /// Why credits were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {
