@@ -1,6 +1,7 @@
 //! `invoice`, `signals` and `balance` as a person or a script meets them: the program itself over
 //! the story of `fixtures/events/story.ndjson`.
 
+#[allow(dead_code, reason = "a part of it is used here")]
 #[path = "support/story.rs"]
 mod story;
 

@@ -16,7 +16,7 @@ use purser::adapters::sql::output::{Format, write};
 use purser::adapters::sql::session::{Limits, Session};
 use purser::jobs::data::DataFolder;
 use purser::jobs::sql;
-use story::{replayed, repository, text};
+use story::{ENDS, STANDS, replayed, repository, text};
 use support::records;
 
 const HEADINGS: [&str; 4] = [
@@ -61,16 +61,8 @@ async fn every_query_gives_its_expected_answer() {
 async fn a_burn_down_ends_where_the_wallet_stands() {
     let folder = replayed().await;
     let session = session(folder.path()).await;
-    let stands = "SELECT customer, period, used, overage, remaining, used_percent FROM wallets
-        ORDER BY customer";
-    let ends = "SELECT b.customer, b.period, b.used, b.overage, b.balance AS remaining,
-               b.used_percent
-        FROM burn_down AS b
-        JOIN (SELECT customer, MAX(entry) AS entry FROM burn_down GROUP BY customer) AS l
-          ON l.customer = b.customer AND l.entry = b.entry
-        ORDER BY b.customer";
-    let answer = csv(&session, stands).await;
-    assert_eq!(csv(&session, ends).await, answer);
+    let answer = csv(&session, STANDS).await;
+    assert_eq!(csv(&session, ENDS).await, answer);
     assert_eq!(answer.lines().count(), 12, "{answer}");
 }
 

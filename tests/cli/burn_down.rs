@@ -1,21 +1,14 @@
 //! Burn-downs of wallets that are closed, and forecasts of absurd use.
 
 use crate::purser::{PRICES, Place, usage, wallet_command};
+use crate::story::{ENDS, STANDS};
 
 const OPEN: &str = r#"{"plan":"starter","anchor_day":1}"#;
 
 /// How each wallet stands, by the view `wallets` and by the newest row of its burn-down.
 fn check_ends(place: &Place) -> String {
-    let stands = "SELECT customer, period, used, overage, remaining, used_percent FROM wallets
-        ORDER BY customer";
-    let ends = "SELECT b.customer, b.period, b.used, b.overage, b.balance AS remaining,
-               b.used_percent
-        FROM burn_down AS b
-        JOIN (SELECT customer, MAX(entry) AS entry FROM burn_down GROUP BY customer) AS l
-          ON l.customer = b.customer AND l.entry = b.entry
-        ORDER BY b.customer";
-    let stands = place.csv(stands);
-    assert_eq!(place.csv(ends), stands);
+    let stands = place.csv(STANDS);
+    assert_eq!(place.csv(ENDS), stands);
     stands
 }
 

@@ -138,6 +138,7 @@ fn a_command_line_that_makes_no_sense_is_refused_with_its_usage() {
         (&["replay", "--shards", "1/1", "a"], "INDEX below COUNT"),
         (&["replay", "--no-such-flag", "a"], "--no-such-flag"),
         (&["query"], "there is no statement"),
+        (&["query", "gone.sql"], "reading gone.sql"),
         (&["report"], "--customer"),
         (&["query", "SELECT 1", "--format", "xml"], "ndjson"),
         (&["query", "SELECT 1", "--param", "x"], "name=value"),

@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import select
-import signal
 import sys
 import time
 
@@ -79,7 +78,7 @@ terminal.shows("purser> ")
 terminal.keys("\\q\n")
 terminal.ends()
 
-# The next one remembers: \\q, the long statement, the nonsense.
+# The next one remembers: \q, the long statement, the nonsense.
 again = Terminal()
 again.keys("\x1b[A" * 3 + "\n")
 again.shows("there is no \\nonsense")

@@ -13,6 +13,17 @@ use purser::jobs::replay::{Replay, replay};
 use purser::jobs::shard::Attach;
 use tempfile::TempDir;
 
+/// How each wallet stands, by the view `wallets` and by the newest row of its burn-down.
+pub(crate) const STANDS: &str = "
+    SELECT customer, period, used, overage, remaining, used_percent FROM wallets
+    ORDER BY customer";
+pub(crate) const ENDS: &str = "
+    SELECT b.customer, b.period, b.used, b.overage, b.balance AS remaining, b.used_percent
+    FROM burn_down AS b
+    JOIN (SELECT customer, MAX(entry) AS entry FROM burn_down GROUP BY customer) AS l
+      ON l.customer = b.customer AND l.entry = b.entry
+    ORDER BY b.customer";
+
 /// The day after the story's last event.
 const WALL_CLOCK: &[u8] = b"2026-11-21T00:00:00Z";
 

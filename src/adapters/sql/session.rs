@@ -67,6 +67,7 @@ impl Tables {
     ///
     /// None with the tables that [`super::tables`] makes.
     pub fn into_providers(self) -> Result<Vec<NamedTable>, SqlError> {
+        // In the order of their names.
         let mut providers = vec![self.ledger, self.invoices];
         for batch in [self.periods, self.grant_terms, self.prices, self.plans] {
             let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);

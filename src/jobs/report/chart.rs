@@ -164,6 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_back_lowers_the_thresholds() {
+        let points = [Point {
+            at: 0,
+            used: -275,
+            balance: 975,
+        }];
+        let drawn = BurnDown {
+            points: &points,
+            span: (0, 100),
+            now: 0,
+            thresholds: &[50],
+            heading: None,
+        };
+        // Half of 700, of a picture that is 980 high.
+        assert_eq!((drawn.top(), drawn.threshold(50).1), (980, drawn.y(350)));
+    }
+
+    #[test]
     fn nothing_to_draw_draws_nothing() {
         let drawn = BurnDown {
             points: &[],
