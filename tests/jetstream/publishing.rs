@@ -8,7 +8,7 @@ use purser::adapters::jetstream::{
 };
 
 use super::nats::NatsServer;
-use super::{PATIENCE, body, connect, outgoing, read, usage_stream};
+use super::{PATIENCE, body, connect, number, outgoing, read, usage_stream};
 
 #[tokio::test]
 async fn an_id_published_twice_is_a_duplicate_and_the_header_arrives() {
@@ -43,8 +43,8 @@ async fn a_message_that_no_stream_takes_is_given_up_by_name() {
     let server = NatsServer::start();
     let connection = connect(&server).await;
     let mut publisher = Publisher::new(connection, Duration::from_millis(200));
-    publisher.publish(outgoing(7, body(7, 9))).await.unwrap();
-    let fault = publisher.finish().await.unwrap_err();
+    let published = publisher.publish(outgoing(7, body(7, 9))).await;
+    let fault = published.unwrap_err();
     assert!(matches!(fault, NatsError::GaveUp { .. }), "{fault:?}");
     assert!(
         fault.to_string().starts_with("publish 7 on usage.acme"),
@@ -65,6 +65,25 @@ async fn a_missing_stream_is_made_when_none_takes_a_message() {
     }
     assert_eq!(publisher.finish().await.unwrap().stored, 3);
     assert_eq!(connection.facts("USAGE").await.unwrap().messages, 3);
+}
+
+/// A worker that starts beside `publish` makes the stream too.
+#[tokio::test]
+async fn the_order_holds_though_the_stream_is_made_by_another_meanwhile() {
+    let server = NatsServer::start();
+    let connection = connect(&server).await;
+    let mut publisher =
+        Publisher::new(connection.clone(), PATIENCE).making("USAGE", &super::SUBJECTS);
+    for number in 1..=2 {
+        let message = outgoing(number, body(number, 9));
+        publisher.publish(message).await.unwrap();
+    }
+    // Whatever was sent has reached the broker before this is answered.
+    let stream = usage_stream(&connection).await;
+    publisher.publish(outgoing(3, body(3, 9))).await.unwrap();
+    assert_eq!(publisher.finish().await.unwrap().stored, 3);
+    let messages = read(&mut Receiver::new(connection, stream, 1), 3).await;
+    assert_eq!(messages.iter().map(number).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,8 +53,9 @@ pub struct Published {
 
 /// Publishes with many messages under way.
 ///
-/// Messages are sent in the order in which they are given. When the broker goes away, those that
-/// were under way are sent again in that order, but some of them may have been stored before.
+/// Messages are sent in the order in which they are given, and the stream has them in that order,
+/// also one that is made meanwhile. When the broker goes away, those that were under way are sent
+/// again in that order, but some of them may have been stored before.
 pub struct Publisher {
     connection: Connection,
     patience: Duration,
@@ -107,10 +108,15 @@ impl Publisher {
                 self.under_way_bytes += message.payload.len();
                 self.under_way
                     .push_back(Box::pin(async move { (message, ack.await) }));
-                Ok(())
             }
-            Err(fault) => self.set_aside(message, fault),
+            Err(fault) => self.set_aside(message, fault)?,
         }
+        // Nothing follows the first before it is stored: were the stream made meanwhile, by
+        // whomever, it would take those behind that came in time.
+        if self.published == Published::default() {
+            self.settle().await?;
+        }
+        Ok(())
     }
 
     /// Waits until everything given so far is stored.
