@@ -37,45 +37,43 @@ WITH clock AS (
     WHERE credits IS NOT NULL
        OR kind = 'grant' AND COALESCE(event_type, '') <> 'purser.wallet.granted'
     GROUP BY customer, period
+), newest AS (
+    SELECT p.customer, p.period, p.currency,
+           ROW_NUMBER() OVER (PARTITION BY p.customer ORDER BY p.period DESC) AS ago
+    FROM periods AS p
+    CROSS JOIN clock AS c
+    WHERE p.period <= CAST(c.now AS DATE)
 ), ended AS (
     SELECT p.customer, p.period, COALESCE(u.pool, CAST(0 AS DECIMAL(28, 6))) AS pool, p.currency,
            COALESCE(u.credits, CAST(0 AS DECIMAL(28, 6))) AS credits,
            COALESCE(u.overage, CAST(0 AS DECIMAL(28, 6))) AS overage,
            ROW_NUMBER() OVER (PARTITION BY p.customer ORDER BY p.period DESC) AS ago
     FROM periods AS p
-    JOIN wallets AS w ON w.customer = p.customer
-    JOIN periods AS n ON n.customer = w.customer AND n.period = w.period
-                     AND n.currency = p.currency
+    JOIN newest AS n ON n.customer = p.customer AND n.currency = p.currency AND n.ago = 1
     CROSS JOIN clock AS c
     LEFT JOIN uses AS u ON u.customer = p.customer AND u.period = p.period
     WHERE p.period_end <= CAST(c.now AS DATE)
-), history AS (
-    SELECT customer,
+), costs AS (
+    -- What is counted without the plan is the same in each of a customer's rows.
+    SELECT e.customer, t.plan AS offer, t.fee,
            COUNT(*) FILTER (WHERE ago <= 3) AS compared_periods,
            COUNT(*) FILTER (WHERE ago <= 3 AND overage > 0) AS overage_periods,
-           COUNT(*) FILTER (WHERE ago <= 3 AND credits >= pool) AS ceiling_periods,
-           COUNT(*) FILTER (WHERE ago <= 3 AND 10 * credits < 3 * pool) AS low_periods,
-           COALESCE(MIN(ago) FILTER (WHERE credits < pool) - 1, COUNT(*)) AS periods_at_ceiling,
+           COUNT(*) FILTER (WHERE ago <= 3 AND credits >= e.pool) AS ceiling_periods,
+           COUNT(*) FILTER (WHERE ago <= 3 AND 10 * credits < 3 * e.pool) AS low_periods,
+           COALESCE(MIN(ago) FILTER (WHERE credits < e.pool) - 1, COUNT(*)) AS periods_at_ceiling,
            MAX(credits) FILTER (WHERE ago = 1) AS newest,
-           MAX(credits) FILTER (WHERE ago = 2) AS before
-    FROM ended
-    GROUP BY customer
-), costs AS (
-    SELECT e.customer, t.plan, t.fee,
-           CAST(SUM(CASE WHEN e.credits <= t.pool THEN CAST(t.fee AS DECIMAL(28, 9))
-                         WHEN t.overage_mode = 'bill'
-                         THEN CAST(t.fee + CAST((e.credits - t.pool) * t.overage_price
-                                                AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
-                         END) AS DECIMAL(28, 9)) AS cost
+           MAX(credits) FILTER (WHERE ago = 2) AS before,
+           CASE WHEN COUNT(*) FILTER (WHERE ago <= 3 AND credits > t.pool
+                                        AND t.overage_mode <> 'bill') = 0
+                THEN CAST(SUM(CASE WHEN credits <= t.pool THEN CAST(t.fee AS DECIMAL(28, 9))
+                                   WHEN t.overage_mode = 'bill'
+                                   THEN CAST(t.fee + CAST((credits - t.pool) * t.overage_price
+                                                          AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
+                                   END) FILTER (WHERE ago <= 3) AS DECIMAL(28, 9))
+                END AS cost
     FROM ended AS e
-    JOIN offers AS t ON t.currency = e.currency
-    WHERE e.ago <= 3
+    LEFT JOIN offers AS t ON t.currency = e.currency
     GROUP BY e.customer, t.plan, t.fee
-    HAVING COUNT(*) FILTER (WHERE e.credits > t.pool AND t.overage_mode <> 'bill') = 0
-), fits AS (
-    SELECT customer, plan, cost,
-           ROW_NUMBER() OVER (PARTITION BY customer ORDER BY cost, fee, plan) AS place
-    FROM costs
 ), joined AS (
     SELECT w.customer, w.plan, w.period, w.period_end, w.used_percent, w.overage, w.pace,
            s.run_out_date, s.customer IS NOT NULL AS is_outgrown, s.reason AS outgrown,
@@ -88,21 +86,24 @@ WITH clock AS (
            CASE WHEN h.before > 0
                 THEN TRY_CAST(100 * (h.newest - h.before) / h.before AS DECIMAL(18, 1))
                 END AS growth,
-           n.cost AS cost_now_plan, b.plan AS best_plan, b.cost AS best_plan_cost,
-           CAST(n.cost - b.cost AS DECIMAL(28, 9)) AS saving, p.currency
+           MAX(CASE WHEN h.offer = w.plan THEN h.cost END) OVER (PARTITION BY w.customer)
+               AS cost_now_plan,
+           CASE WHEN h.cost IS NOT NULL THEN h.offer END AS best_plan, h.cost AS best_plan_cost,
+           ROW_NUMBER() OVER (PARTITION BY w.customer ORDER BY h.cost NULLS LAST, h.fee, h.offer)
+               AS place,
+           p.currency
     FROM wallets AS w
     JOIN periods AS p ON p.customer = w.customer AND p.period = w.period
     LEFT JOIN upgrade_signals AS s ON s.customer = w.customer
-    LEFT JOIN history AS h ON h.customer = w.customer
-    LEFT JOIN costs AS n ON n.customer = w.customer AND n.plan = w.plan
-    LEFT JOIN fits AS b ON b.customer = w.customer AND b.place = 1
+    LEFT JOIN costs AS h ON h.customer = w.customer
     WHERE w.status <> 'closed'
 ), called AS (
-    SELECT *,
+    SELECT *, CAST(cost_now_plan - best_plan_cost AS DECIMAL(28, 9)) AS saving,
            CASE WHEN is_outgrown OR overage_periods > 0 OR ceiling_periods > 0 THEN 'ceiling'
                 WHEN low_periods >= 2 THEN 'under_use' END AS kind,
            CASE WHEN compared_periods = 1 THEN ' period' ELSE ' periods' END AS span
     FROM joined
+    WHERE place = 1
 )
 SELECT customer, kind,
        LEAST(100, CASE kind

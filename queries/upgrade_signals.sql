@@ -12,36 +12,35 @@
 -- the cheapest fits (then the lower fee, then the id). The present plan is costed by the same
 -- version, so that saving is never negative; both are null when the present plan would block.
 WITH costs AS (
-    SELECT f.customer, t.plan, t.fee,
+    SELECT f.*, t.plan AS offer, t.fee,
            CASE WHEN f.projected <= t.pool THEN CAST(t.fee AS DECIMAL(28, 9))
                 WHEN t.overage_mode = 'bill'
                 THEN CAST(t.fee + CAST((f.projected - t.pool) * t.overage_price
                                        AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
                 END AS cost
     FROM forecasts AS f
-    JOIN offers AS t ON t.currency = f.currency
+    LEFT JOIN offers AS t ON t.currency = f.currency
+    WHERE f.used_percent >= 80 OR f.overage > 0 OR f.projected > f.pool
 ), fits AS (
-    SELECT customer, plan, cost,
-           ROW_NUMBER() OVER (PARTITION BY customer ORDER BY cost, fee, plan) AS place
+    SELECT *,
+           ROW_NUMBER() OVER (PARTITION BY customer ORDER BY cost NULLS LAST, fee, offer) AS place,
+           MAX(CASE WHEN offer = plan THEN cost END) OVER (PARTITION BY customer) AS cost_now_plan
     FROM costs
-    WHERE cost IS NOT NULL
 )
-SELECT f.customer, f.plan, f.period, f.period_end, f.pool, f.used, f.used_percent, f.overage,
-       f.pace_per_day, f.run_out_date, f.projected,
-       n.cost AS cost_now_plan, b.plan AS fitting_plan, b.cost AS fitting_plan_cost,
-       CAST(n.cost - b.cost AS DECIMAL(28, 9)) AS saving, f.currency,
+SELECT customer, plan, period, period_end, pool, used, used_percent, overage, pace_per_day,
+       run_out_date, projected, cost_now_plan,
+       CASE WHEN cost IS NOT NULL THEN offer END AS fitting_plan, cost AS fitting_plan_cost,
+       CAST(cost_now_plan - cost AS DECIMAL(28, 9)) AS saving, currency,
        CONCAT_WS('; ',
-           CASE WHEN f.used_percent >= 80
-                THEN CONCAT(CAST(f.used_percent AS VARCHAR), ' % of the credits are used') END,
-           CASE WHEN f.overage > 0
-                THEN CONCAT(CAST(f.overage AS VARCHAR), ' credits of overage') END,
-           CASE WHEN f.projected > f.pool
-                THEN CONCAT('heading for ', CAST(CAST(f.projected AS DECIMAL(28, 0)) AS VARCHAR),
+           CASE WHEN used_percent >= 80
+                THEN CONCAT(CAST(used_percent AS VARCHAR), ' % of the credits are used') END,
+           CASE WHEN overage > 0
+                THEN CONCAT(CAST(overage AS VARCHAR), ' credits of overage') END,
+           CASE WHEN projected > pool
+                THEN CONCAT('heading for ', CAST(CAST(projected AS DECIMAL(28, 0)) AS VARCHAR),
                             ' credits with a pool of ',
-                            CAST(CAST(f.pool AS DECIMAL(18, 0)) AS VARCHAR)) END
+                            CAST(CAST(pool AS DECIMAL(18, 0)) AS VARCHAR)) END
        ) AS reason
-FROM forecasts AS f
-LEFT JOIN costs AS n ON n.customer = f.customer AND n.plan = f.plan
-LEFT JOIN fits AS b ON b.customer = f.customer AND b.place = 1
-WHERE f.used_percent >= 80 OR f.overage > 0 OR f.projected > f.pool
-ORDER BY f.customer
+FROM fits
+WHERE place = 1
+ORDER BY customer

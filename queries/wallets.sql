@@ -19,8 +19,8 @@ WITH clock AS (
     FROM periods CROSS JOIN clock
     WHERE period <= today
     GROUP BY customer
-), marks AS (
-    SELECT customer,
+), sums AS (
+    SELECT customer, period,
            MAX(entry) AS as_of_entry,
            MAX(entry) FILTER (WHERE balance > 0 OR event_type = 'purser.wallet.opened')
                AS covered_entry,
@@ -28,35 +28,41 @@ WITH clock AS (
                                 AND amount IS NULL) AS unbilled_entry,
            MAX(entry) FILTER (WHERE kind = 'wallet') AS wallet_entry,
            MAX(entry) FILTER (WHERE kind = 'wallet' AND event_type = 'purser.wallet.closed')
-               AS closed_entry
-    FROM ledger
-    WHERE balance IS NOT NULL
-    GROUP BY customer
-), charged AS (
-    SELECT customer, period,
+               AS closed_entry,
            SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
            SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage,
            -- Pools are granted by the clock and by every command but the one for other grants.
-           SUM(delta) FILTER (WHERE kind = 'grant') AS pool
+           SUM(delta) FILTER (WHERE kind = 'grant'
+                                AND COALESCE(event_type, '') <> 'purser.wallet.granted') AS pool
     FROM ledger
-    WHERE credits IS NOT NULL
-       OR kind = 'grant' AND COALESCE(event_type, '') <> 'purser.wallet.granted'
+    WHERE balance IS NOT NULL
     GROUP BY customer, period
+), marks AS (
+    SELECT s.customer, n.period,
+           MAX(s.as_of_entry) AS as_of_entry,
+           MAX(s.covered_entry) AS covered_entry,
+           MAX(s.unbilled_entry) AS unbilled_entry,
+           MAX(s.wallet_entry) AS wallet_entry,
+           MAX(s.closed_entry) AS closed_entry,
+           SUM(s.used) FILTER (WHERE s.period = n.period) AS used,
+           SUM(s.overage) FILTER (WHERE s.period = n.period) AS overage,
+           SUM(s.pool) FILTER (WHERE s.period = n.period) AS pool
+    FROM sums AS s
+    JOIN newest AS n ON n.customer = s.customer
+    GROUP BY s.customer, n.period
 ), standing AS (
     SELECT p.customer, b.plan, p.period, p.period_end,
-           CAST(COALESCE(c.pool, 0) AS DECIMAL(28, 6)) AS pool,
-           CAST(COALESCE(c.used, 0) AS DECIMAL(28, 6)) AS used,
-           CAST(COALESCE(c.overage, 0) AS DECIMAL(28, 6)) AS overage,
+           CAST(COALESCE(m.pool, 0) AS DECIMAL(28, 6)) AS pool,
+           CAST(COALESCE(m.used, 0) AS DECIMAL(28, 6)) AS used,
+           CAST(COALESCE(m.overage, 0) AS DECIMAL(28, 6)) AS overage,
            CAST(b.balance AS DECIMAL(28, 6)) AS remaining,
            CASE WHEN m.closed_entry = m.wallet_entry THEN 'closed'
                 WHEN m.unbilled_entry > COALESCE(m.covered_entry, 0) THEN 'blocked'
                 ELSE 'ok' END AS status,
            p.next_plan, m.as_of_entry
-    FROM newest AS n
-    JOIN periods AS p ON p.customer = n.customer AND p.period = n.period
-    JOIN marks AS m ON m.customer = p.customer
+    FROM marks AS m
+    JOIN periods AS p ON p.customer = m.customer AND p.period = m.period
     JOIN ledger AS b ON b.customer = m.customer AND b.entry = m.as_of_entry
-    LEFT JOIN charged AS c ON c.customer = p.customer AND c.period = p.period
     WHERE b.balance IS NOT NULL
 )
 SELECT s.customer, s.plan, s.period, s.period_end, s.pool, s.used, s.overage, s.remaining,

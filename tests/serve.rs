@@ -73,7 +73,8 @@ cert = ca.issue_cert('localhost'); cert.private_key_pem.write_to_path(sys.argv[2
     let served = serve(&place, &["--tls-cert", "chain.pem", "--tls-key", "key.pem"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/serve.py");
     let mut ask = Command::new(python());
-    ask.arg(script).arg(&served.port).arg(&authority);
+    ask.arg(script).arg(&served.port);
+    ask.arg(served.child.id().to_string()).arg(&authority);
     ask.arg(env!("CARGO_BIN_EXE_purser"))
         .args(["replay", "--data"]);
     ask.arg(place.path("data")).arg(place.path("late.ndjson"));

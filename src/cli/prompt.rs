@@ -23,6 +23,7 @@ use super::args::{Common, OutputFormat, Query};
 use super::failure::Failure;
 use super::query::{limited, print};
 use crate::adapters::sql::session::Session;
+use crate::adapters::sql::typed::{Typed, is_ended, statements};
 use crate::jobs::sql::answer;
 
 /// Statements that the history keeps.
@@ -97,7 +98,7 @@ pub(super) async fn run(common: &Common, args: &Query) -> Result<(), Failure> {
     let mut editor: Editor<Names, DefaultHistory> =
         Editor::with_config(config).context("setting up the prompt")?;
     editor.set_helper(Some(Names(names(&session).await?)));
-    let history = args.history.clone().or_else(history_path);
+    let mut history = args.history.clone().or_else(history_path);
     if let Some(path) = history.as_deref().filter(|path| path.exists())
         && let Err(fault) = editor.load_history(path)
     {
@@ -119,73 +120,100 @@ pub(super) async fn run(common: &Common, args: &Query) -> Result<(), Failure> {
         editor
             .add_history_entry(text)
             .context("keeping the history")?;
-        if ["\\q", "exit", "quit"].contains(&text) {
+        // At once, since a terminal may be closed at any time.
+        if let Some(path) = &history
+            && let Err(fault) = keep(&mut editor, path)
+        {
+            eprintln!("the history can't be kept in {}: {fault:#}", path.display());
+            history = None;
+        }
+        if ["\\q", "exit", "quit"].contains(&without_end(text)) {
             break;
         }
         obey(common, args, text).await;
     }
-    if let Some(path) = history
-        && let Err(fault) = keep(&mut editor, &path)
-    {
-        eprintln!("the history can't be kept in {}: {fault:#}", path.display());
+    Ok(())
+}
+
+/// Answers what was typed, up to the first statement that fails or is stopped: that is told, and
+/// the prompt goes on.
+async fn obey(common: &Common, args: &Query, text: &str) {
+    let statements = match text.starts_with('\\') || text == "help" {
+        true => vec![command(without_end(text))],
+        false => statements(text).into_iter().map(Asked::Statement).collect(),
+    };
+    for asked in statements {
+        let begun = Instant::now();
+        let outcome = tokio::select! {
+            outcome = answered(common, args, asked) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::No("stopped".to_owned())),
+        };
+        match outcome {
+            Ok(()) => eprintln!("{:.1?}", begun.elapsed()),
+            Err(Failure::No(told)) => return eprintln!("{told}"),
+            Err(Failure::Unable(fault) | Failure::Fenced(fault)) => return eprintln!("{fault:#}"),
+        }
+    }
+}
+
+/// What a person may ask for.
+enum Asked<'t> {
+    Statement(Typed<'t>),
+    Tables,
+    Columns(&'t str),
+    Help,
+    Unknown(&'t str),
+}
+
+fn command(text: &str) -> Asked<'_> {
+    let mut words = text.split_whitespace();
+    match (words.next().unwrap_or_default(), words.next()) {
+        ("\\?" | "help", _) => Asked::Help,
+        ("\\d", None) => Asked::Tables,
+        ("\\d", Some(name)) => Asked::Columns(name),
+        (other, _) => Asked::Unknown(other),
+    }
+}
+
+async fn answered(common: &Common, args: &Query, asked: Asked<'_>) -> Result<(), Failure> {
+    // Each statement sees the newest commit.
+    let session = limited(common, args).await?;
+    let format = OutputFormat::Table;
+    match asked {
+        Asked::Statement(Typed { sql, parameters }) => {
+            let given = args.params.iter();
+            let given = given.filter(|(name, _)| parameters.contains(name));
+            let given: Vec<_> = given.cloned().collect();
+            print(&session, sql, &given, args.format.format).await?;
+        }
+        Asked::Tables => _ = print(&session, TABLES, &[], format).await?,
+        Asked::Columns(name) => {
+            let tables: Vec<Name> = answer(&session, TABLES, &[]).await?;
+            let mut tables = tables.into_iter().map(|table| table.name);
+            let Some(name) = tables.find(|table| table.eq_ignore_ascii_case(name)) else {
+                let told = format!("there is no table or view {name}; \\d tells which there are");
+                return Err(Failure::No(told));
+            };
+            print(&session, COLUMNS, &[("name".to_owned(), name)], format).await?;
+        }
+        Asked::Help => eprintln!("{HELP}"),
+        Asked::Unknown(other) => {
+            let told = format!("there is no {other}; \\? tells what there is");
+            return Err(Failure::No(told));
+        }
     }
     Ok(())
 }
 
-/// Answers a line; what is wrong with it is told, and the prompt goes on.
-async fn obey(common: &Common, args: &Query, text: &str) {
-    let begun = Instant::now();
-    let outcome = tokio::select! {
-        outcome = answered(common, args, text) => outcome,
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("stopped");
-            return;
-        }
-    };
-    match outcome {
-        Ok(()) => eprintln!("{:.1?}", begun.elapsed()),
-        Err(Failure::No(told)) => eprintln!("{told}"),
-        Err(Failure::Unable(fault) | Failure::Fenced(fault)) => eprintln!("{fault:#}"),
-    }
-}
-
-async fn answered(common: &Common, args: &Query, text: &str) -> Result<(), Failure> {
-    let mut words = text.split_whitespace();
-    let (command, name) = (words.next(), words.next());
-    let told = match (command, name) {
-        (Some("\\?" | "help"), _) => {
-            eprintln!("{HELP}");
-            return Ok(());
-        }
-        (Some("\\d"), None) => (TABLES, Vec::new()),
-        (Some("\\d"), Some(name)) => {
-            let name = name.trim_end_matches(';').to_owned();
-            (COLUMNS, vec![("name".to_owned(), name)])
-        }
-        (Some(other), _) if other.starts_with('\\') => {
-            return Err(Failure::No(format!(
-                "there is no {other}; \\? tells what there is"
-            )));
-        }
-        _ => {
-            // Each statement sees the newest commit.
-            let session = limited(common, args).await?;
-            let text = text.trim_end_matches(';');
-            print(&session, text, &args.params, args.format.format).await?;
-            return Ok(());
-        }
-    };
-    let (statement, params) = told;
-    let session = limited(common, args).await?;
-    match print(&session, statement, &params, OutputFormat::Table).await? {
-        0 => Err(Failure::No("there is no such table or view".to_owned())),
-        _ => Ok(()),
-    }
+/// A command may be ended as a statement is.
+fn without_end(text: &str) -> &str {
+    text.trim_end_matches(';').trim_end()
 }
 
 /// Where shells and tools keep such things.
 fn history_path() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.filter(|path| path.is_absolute());
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     Some(state.or_else(home)?.join("purser/history"))
 }
@@ -261,7 +289,7 @@ impl Validator for Names {
     fn validate(&self, typed: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = typed.input().trim();
         let is_command = text.starts_with('\\') || ["exit", "quit", "help"].contains(&text);
-        let is_whole = text.is_empty() || is_command || text.ends_with(';');
+        let is_whole = text.is_empty() || is_command || is_ended(text);
         Ok(match is_whole {
             true => ValidationResult::Valid(None),
             false => ValidationResult::Incomplete,

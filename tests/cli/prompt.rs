@@ -14,7 +14,8 @@ fn a_person_types_statements_and_finds_them_again() {
     let mut typed = Command::new("python3");
     typed.arg(script).arg(place.path("state/history"));
     typed.arg(env!("CARGO_BIN_EXE_purser"));
-    typed.args(["query", "--data"]).arg(place.path("data"));
+    typed.args(["query", "--param", "n=41", "--data"]);
+    typed.arg(place.path("data"));
     let typed = ran(typed.output().expect("python3"));
     assert_eq!(typed.code, 0, "{}", typed.err);
 }
@@ -29,6 +30,9 @@ fn a_statement_comes_from_standard_input_too() {
     let file = std::fs::File::open(place.path("wallets.sql")).expect("a file");
     let answer = ran(query.stdin(file).output().expect("a run"));
     assert_eq!((answer.code, &*answer.out), (0, "customer\nacme\n"));
+    let two = place.run(&["query", "SELECT 1; SELECT 2"]);
+    assert_eq!(two.code, 2, "{two:?}");
+    assert!(two.err.contains("2 statements at once"), "{two:?}");
     // Nothing is not a statement.
     let nothing = place.run(&["query"]);
     assert_eq!(nothing.code, 2, "{nothing:?}");

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
 
@@ -26,7 +27,7 @@ class Terminal:
         os.write(self.file, keys.encode())
 
     def shows(self, words):
-        """Reads on until the words come; what stands before them is gone."""
+        """Reads on until the words come; gives what stands before them."""
         end = time.monotonic() + PATIENCE
         while words not in self.seen:
             ready, _, _ = select.select([self.file], [], [], 1)
@@ -38,7 +39,8 @@ class Terminal:
                 self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", read)
             elif time.monotonic() > end:
                 sys.exit(f"no {words!r} in {self.seen!r}")
-        self.seen = self.seen.split(words, 1)[1]
+        before, self.seen = self.seen.split(words, 1)
+        return before
 
     def ends(self):
         while True:
@@ -65,6 +67,26 @@ terminal.shows("purser> ")
 terminal.keys("\\d wallets\n")
 terminal.shows("used_percent")
 terminal.shows("purser> ")
+terminal.keys("\\d WALLETS;\n")
+terminal.shows("used_percent")
+terminal.shows("purser> ")
+terminal.keys("\\d nope\n")
+terminal.shows("there is no table or view nope")
+terminal.shows("purser> ")
+# Several in a line, and as they are pasted; a `;` in a text ends nothing.
+terminal.keys("select 'a;\nb' as x, $n as n; select 'sec' || 'ond'; -- no more\n")
+terminal.shows("41")
+terminal.shows("second")
+terminal.shows("purser> ")
+terminal.keys("\x1b[200~select 'thi' || 'rd';\nselect 'fou' || 'rth';\x1b[201~\n")
+terminal.shows("third")
+terminal.shows("fourth")
+terminal.shows("purser> ")
+# After one that fails, no more.
+terminal.keys("select custommer from wallets; select 'fif' || 'th';\n")
+terminal.shows("unknown column custommer")
+if "fifth" in terminal.shows("purser> "):
+    sys.exit("it went on")
 terminal.keys("\\nonsense\n")
 terminal.shows("there is no \\nonsense")
 terminal.shows("purser> ")
@@ -75,13 +97,17 @@ terminal.shows("rows read,")
 terminal.keys("\x03")
 terminal.shows("stopped")
 terminal.shows("purser> ")
-terminal.keys("\\q\n")
-terminal.ends()
+# A terminal that is closed.
+os.kill(terminal.pid, signal.SIGKILL)
+os.waitpid(terminal.pid, 0)
 
-# The next one remembers: \q, the long statement, the nonsense.
+# The next one remembers: the long statement, the nonsense.
 again = Terminal()
-again.keys("\x1b[A" * 3 + "\n")
+again.keys("\x1b[A" * 2 + "\n")
 again.shows("there is no \\nonsense")
 again.shows("purser> ")
+again.keys("\\q;\n")
+again.ends()
+again = Terminal()
 again.keys("\x04")
 again.ends()

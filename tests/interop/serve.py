@@ -1,7 +1,7 @@
 """Asks `purser serve` as its users do: with psycopg (PostgreSQL's own client library), with asyncpg
 (none of its code) and with ADBC (Arrow).
 
-Usage: serve.py PORT AUTHORITY COMMAND…: COMMAND adds one row of usage to the ledger. Passwords: purser
+Usage: serve.py PORT SERVER AUTHORITY COMMAND…: SERVER is its process; COMMAND adds one row of usage to the ledger. Passwords: purser
 has "secret-of-purser", reader "secret-of-reader". Prints the sums that it saw; fails at the first thing that is not as
 promised.
 """
@@ -11,13 +11,14 @@ import decimal
 import ssl
 import subprocess
 import sys
+import threading
 
 import adbc_driver_postgresql.dbapi as adbc
 import asyncpg
 import psycopg
 import pyarrow
 
-PORT, AUTHORITY, *COMMAND = sys.argv[1:]
+PORT, SERVER, AUTHORITY, *COMMAND = sys.argv[1:]
 TLS = f"sslmode=verify-ca sslrootcert={AUTHORITY}"
 
 
@@ -66,8 +67,40 @@ def by_adbc(statement):
     return (table["customer"][0].as_py(), amounts[0].as_py(), table["period"][0].as_py())
 
 
+def peak_kib():
+    with open(f"/proc/{SERVER}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+def stops_early():
+    """A client that has enough of a statement, before its first row and while rows come."""
+    connection = connect("purser")
+    endless = "SELECT a.value, repeat('x', 1000) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
+    count = f"SELECT COUNT(*) FROM ({endless.replace('repeat', 'a.value % 7, concat')}) WHERE value % 3 = 1"
+    cursor = connection.cursor()
+    for prepare in (False, True):
+        cursor.execute("SET statement_timeout = 300")
+        for long in (endless, count):
+            refused("a statement of too much time", "statement_timeout", lambda: cursor.execute(long, prepare=prepare))
+        cursor.execute("SET statement_timeout = 0")
+        timer = threading.Timer(0.3, connection.cancel)
+        timer.start()
+        refused("a cancelled count", "ancel", lambda: cursor.execute(count, prepare=prepare))
+        timer.join()
+    before = peak_kib()
+    rows = cursor.stream(endless)
+    for _ in range(200_000):
+        next(rows)
+    connection.cancel()
+    refused("a cancelled answer", "ancel", lambda: sum(1 for _ in rows))
+    expect("an answer after that", cursor.execute("SELECT 1").fetchone(), (1,))
+    # 200 MB have come through.
+    if peak_kib() > before + 100_000:
+        sys.exit(f"an answer is held: {before} KiB before it, {peak_kib()} after")
+
+
 def main():
-    refused("a wrong password", "assword", lambda: connect("purser", "secret-of-reader"))
+    refused("a wrong password", 'failed for user "purser"', lambda: connect("purser", "secret-of-reader"))
     refused("a stranger", "assword", lambda: connect("postgres", "secret-of-purser"))
 
     whole = connect("purser")
@@ -125,6 +158,17 @@ def main():
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError) and "server closed" in str(error):
                 sys.exit(f"{deep[:40]} ended the server")
+    # What planning would multiply.
+    doubled = "WITH t0 AS (SELECT entry FROM ledger)" + "".join(
+        f", t{n} AS (SELECT x.entry FROM t{n - 1} x JOIN t{n - 1} y USING (entry))" for n in range(1, 25)
+    )
+    for large, words in (
+        (doubled + " SELECT * FROM t24", "more than 500 tables"),
+        ("SELECT 1 FROM ledger GROUP BY CUBE (" + ", ".join(f"entry + {n}" for n in range(25)) + ")", "GROUPING SETS"),
+    ):
+        refused("a statement that grows", words, lambda: cursor.execute(large))
+        refused("a statement that grows", words, lambda: cursor.execute(large, prepare=True))
+    stops_early()
     chain = "SELECT " + " + ".join(["1"] * 199)
     expect("a chain", cursor.execute(chain).fetchone() + cursor.execute(chain, prepare=True).fetchone(), (199, 199))
     refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))

@@ -30,6 +30,8 @@ pub enum SqlError {
          a list can be written as `x in (…)`"
     )]
     TooDeep { operators: usize },
+    #[error("{0} statements at once: give one; the prompt (without any) takes several")]
+    Several(usize),
     #[error("unknown table {table}; there are {}", .tables.join(", "))]
     UnknownTable { table: String, tables: Vec<String> },
     #[error("unknown column {column}; there are {}", .columns.join(", "))]

@@ -7,6 +7,7 @@
 //!
 //! Invariant: reads only. No statement that a session accepts can change the data folder.
 
+mod cooperative;
 pub mod error;
 pub mod output;
 mod periods;
@@ -17,6 +18,7 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 mod text_table;
+pub mod typed;
 mod views;
 
 pub use periods::{Decode, read_periods};

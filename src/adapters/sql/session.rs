@@ -14,6 +14,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -21,10 +22,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::StreamExt;
 
+use super::cooperative::PauseWhereRowsGrow;
 use super::error::{SqlError, plan_error, run_error, unknown_table};
 use super::statement::{check_size, with_params};
+use super::typed::statements;
 use super::views::VIEWS;
 use crate::domain::units::Timestamp;
 
@@ -186,7 +190,11 @@ impl Session {
     }
 
     async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
-        check_size(sql)?;
+        check_size(sql, &GenericDialect {})?;
+        let count = statements(sql).len();
+        if count > 1 {
+            return Err(SqlError::Several(count));
+        }
         let state = self.context.state();
         let dialect = state.config_options().sql_parser.dialect;
         let statement = state
@@ -254,7 +262,13 @@ pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
     options.sql_parser.parse_float_as_decimal = true;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
-    SessionContext::new_with_config_rt(config, runtime)
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(PauseWhereRowsGrow))
+        .build();
+    SessionContext::new_with_state(state)
 }
 
 /// Registers the tables, and the views of `queries/` over them.

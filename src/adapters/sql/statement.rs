@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -24,15 +24,13 @@ pub(super) const SQL_BYTES_MAX: usize = 64 * 1024;
 /// follows it on the stack, and an overflow would end the process, not the statement.
 pub(super) const OPERATORS_MAX: usize = 200;
 
-/// Refuses a statement that planning could not hold.
-pub(super) fn check_size(sql: &str) -> Result<(), SqlError> {
+/// Refuses a statement that planning could not hold; `dialect` is the one it is parsed by.
+pub(super) fn check_size(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlError> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(SqlError::TooLong { bytes: sql.len() });
     }
     // What is no token is left to the parser, which says so better.
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        .tokenize()
-        .unwrap_or_default();
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
     let operators = tokens.iter().filter(|token| nests(token)).count();
     if operators > OPERATORS_MAX {
         Err(SqlError::TooDeep { operators })

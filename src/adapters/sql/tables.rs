@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringViewArray,
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -290,8 +290,9 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
     )
 }
 
+/// Texts of the type in which the ledger is read, so that a join casts nothing.
 fn texts<'a, R>(rows: &'a [R], text: impl Fn(&'a R) -> Option<&'a str>) -> ArrayRef {
-    Arc::new(rows.iter().map(text).collect::<StringArray>())
+    Arc::new(rows.iter().map(text).collect::<StringViewArray>())
 }
 
 fn dates<R>(rows: &[R], days: impl Fn(&R) -> i32) -> ArrayRef {

@@ -1,7 +1,7 @@
 //! What stands before the parser of a connection.
 //!
-//! Owns refusing what is too large to be parsed and planned, and keeping the types that a client
-//! gives its parameters. Leaves all else to the service.
+//! Owns refusing what is too large to be parsed and planned, keeping the types that a client gives
+//! its parameters, and sending rows as they come. Leaves all else to the service.
 //!
 //! Invariant: no text reaches a parser, which works on the stack, before its size was looked at.
 
@@ -9,31 +9,36 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_postgres::DfSessionService;
-use datafusion_postgres::pgwire::api::portal::Portal;
-use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use datafusion_postgres::pgwire::api::portal::{Portal, PortalExecutionState};
+use datafusion_postgres::pgwire::api::query::{
+    ExtendedQueryHandler, SimpleQueryHandler, send_query_response,
+};
 use datafusion_postgres::pgwire::api::results::Response;
-use datafusion_postgres::pgwire::api::store::PortalStore;
-use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, Type};
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type,
+};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
-use datafusion_postgres::pgwire::messages::extendedquery::Parse;
+use datafusion_postgres::pgwire::messages::extendedquery::{Execute, Parse};
 use futures::Sink;
 
-use super::guard::error;
+use super::guard::{TOO_COMPLEX, error};
+use super::stop::{by, cancelled, deadline, stoppable};
 use crate::adapters::sql::statement::check_size;
-
-/// `statement_too_complex`
-const TOO_COMPLEX: &str = "54001";
+use crate::adapters::sql::typed::place;
 
 /// A service that is only given what it can hold.
 pub(super) struct Bounded(pub(super) DfSessionService);
 
 fn checked(sql: &str) -> PgWireResult<()> {
-    check_size(sql).map_err(|fault| error(TOO_COMPLEX, fault.to_string()))
+    let checked = check_size(sql, &PostgreSqlDialect {});
+    checked.map_err(|fault| error(TOO_COMPLEX, fault.to_string()))
 }
 
 /// The statement with a cast around each parameter that the client declares to be a number: the
@@ -72,21 +77,21 @@ fn typed(sql: &str, types: &[u32]) -> String {
     text + &sql[copied..]
 }
 
-/// How many bytes stand before a place.
-fn place(sql: &str, place: Location) -> usize {
-    let lines = sql.split_inclusive('\n').take(place.line as usize - 1);
-    let start: usize = lines.map(str::len).sum();
-    let line = sql[start..].char_indices();
-    let mut columns = line.skip(place.column as usize - 1);
-    columns.next().map_or(sql.len(), |(at, _)| start + at)
-}
-
 fn is_count(before: Option<&Token>) -> bool {
     let word = before.and_then(|token| match token {
         Token::Word(word) => Some(word.keyword),
         _ => None,
     });
     matches!(word, Some(Keyword::LIMIT | Keyword::OFFSET))
+}
+
+/// Whether the portal is a query whose first row has not been asked for.
+async fn is_new_query(portal: &Portal<<Bounded as ExtendedQueryHandler>::Statement>) -> bool {
+    let is_query = matches!(
+        &portal.statement.statement.1,
+        Some((Statement::Query(_), _))
+    );
+    is_query && matches!(*portal.state().lock().await, PortalExecutionState::Initial)
 }
 
 #[async_trait]
@@ -99,7 +104,9 @@ impl SimpleQueryHandler for Bounded {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         checked(query)?;
-        SimpleQueryHandler::do_query(&self.0, client, query).await
+        let end = deadline(client);
+        let answered = by(end, SimpleQueryHandler::do_query(&self.0, client, query)).await?;
+        Ok(stoppable(answered, client, end).await)
     }
 }
 
@@ -124,6 +131,40 @@ impl ExtendedQueryHandler for Bounded {
         self.0.on_parse(client, message).await
     }
 
+    /// As it is by default, but rows that are all wanted are sent as they come, not held.
+    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Self::Statement>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        let ready = matches!(client.state(), PgWireConnectionState::ReadyForQuery);
+        let portal = match client.portal_store().get_portal(name) {
+            Some(Entry::Value(portal))
+                if ready && message.max_rows == 0 && is_new_query(&portal).await =>
+            {
+                portal
+            }
+            _ => return self._on_execute(client, message).await,
+        };
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        let cancelled = cancelled(client).await;
+        let answer = tokio::select! {
+            answer = ExtendedQueryHandler::do_query(self, client, &portal, 0) => answer?,
+            () = cancelled => return Err(PgWireError::QueryCanceled),
+        };
+        let Response::Query(rows) = answer else {
+            let told = "a query without rows".to_owned();
+            return Err(PgWireError::ApiError(told.into()));
+        };
+        *portal.state().lock().await = PortalExecutionState::Finished;
+        send_query_response(client, rows, false).await?;
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        Ok(())
+    }
+
     async fn do_query<C>(
         &self,
         client: &mut C,
@@ -136,7 +177,11 @@ impl ExtendedQueryHandler for Bounded {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max).await
+        let end = deadline(client);
+        let answer = ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max);
+        let answered = vec![by(end, answer).await?];
+        let mut answered = stoppable(answered, client, end).await;
+        Ok(answered.pop().unwrap_or(Response::EmptyQuery))
     }
 }
 

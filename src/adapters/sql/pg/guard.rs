@@ -23,6 +23,7 @@ use datafusion_postgres::pgwire::api::{ClientInfo, METADATA_USER};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use tokio::sync::Mutex;
 
+use super::expansion::excess;
 use super::latest::{Pin, Source};
 use super::login::User;
 use crate::adapters::sql::error::SqlError;
@@ -36,6 +37,8 @@ const HIDDEN_VIEWS: [&str; 1] = ["margin_by_task"];
 const READ_ONLY: &str = "25006";
 /// `feature_not_supported`
 const NOT_SUPPORTED: &str = "0A000";
+/// `statement_too_complex`
+pub(super) const TOO_COMPLEX: &str = "54001";
 /// `system_error`
 const SYSTEM: &str = "58000";
 
@@ -66,6 +69,9 @@ impl Guard {
         if !only_reads(statement) {
             let told = "only what reads is answered: SELECT, EXPLAIN, SHOW";
             return Err(error(READ_ONLY, told.to_owned()));
+        }
+        if let Some(told) = excess(statement) {
+            return Err(error(TOO_COMPLEX, told));
         }
         let failed = |fault: &dyn std::fmt::Display| {
             tracing::warn!(%fault, "the data can't be read");

@@ -7,13 +7,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion_postgres::pgwire::api::ConnectionManager;
 use datafusion_postgres::pgwire::api::auth::sasl::SASLAuthStartupHandler;
 use datafusion_postgres::pgwire::api::auth::sasl::scram::{
     SCRAM_ITERATIONS, ScramAuth, gen_salted_password,
 };
 use datafusion_postgres::pgwire::api::auth::{
     self, AuthSource, DefaultServerParameterProvider, LoginInfo,
+};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ConnectionManager, ErrorHandler, METADATA_USER,
 };
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 
@@ -75,6 +77,19 @@ impl AuthSource for Passwords {
         let salt = uuid::Uuid::new_v4().into_bytes().to_vec();
         let salted = gen_salted_password(&password.0, &salt, SCRAM_ITERATIONS);
         Ok(auth::Password::new(Some(salt), salted))
+    }
+}
+
+/// Names the user of a wrong password: most clients leave the name out of their proof.
+pub(super) struct NameUser;
+
+impl ErrorHandler for NameUser {
+    fn on_error<C: ClientInfo>(&self, client: &C, error: &mut PgWireError) {
+        if let (PgWireError::InvalidPassword(name), Some(user)) =
+            (error, client.metadata().get(METADATA_USER))
+        {
+            name.clone_from(user);
+        }
     }
 }
 

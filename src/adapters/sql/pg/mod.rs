@@ -8,9 +8,11 @@
 //! the newest at its start.
 
 mod bounded;
+mod expansion;
 mod guard;
 mod latest;
 mod login;
+mod stop;
 mod tls;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use datafusion_postgres::hooks::transactions::TransactionStatementHook;
 use datafusion_postgres::pgwire::api::auth::StartupHandler;
 use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use datafusion_postgres::pgwire::api::{ConnectionManager, PgWireServerHandlers};
+use datafusion_postgres::pgwire::api::{ConnectionManager, ErrorHandler, PgWireServerHandlers};
 use datafusion_postgres::pgwire::tokio::process_socket;
 use futures::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -37,7 +39,7 @@ use super::session::{CATALOG, Limits, runtime};
 use bounded::Bounded;
 use guard::Guard;
 pub use latest::{Snapshot, Source};
-use login::startup;
+use login::{NameUser, startup};
 pub use login::{Password, Passwords, User};
 pub use tls::{Tls, TlsError};
 
@@ -149,6 +151,10 @@ impl PgWireServerHandlers for Handlers {
         let certificate = self.server.tls.as_ref().map(|tls| &*tls.certificate);
         let passwords = Arc::clone(&self.server.passwords);
         Arc::new(startup(passwords, certificate, &self.connections))
+    }
+
+    fn error_handler(&self) -> Arc<impl ErrorHandler> {
+        Arc::new(NameUser)
     }
 
     fn cancel_handler(&self) -> Arc<impl CancelHandler> {
