@@ -47,6 +47,8 @@ fn a_wallets_page_has_its_numbers_and_needs_nothing_from_elsewhere() {
         ">used 50<",
         ">overage<",
         "title=\"2026-03-06: document analysed 170\"",
+        "a day, by the last 2 days",
+        "<th scope=\"col\" class=\"words\">Alert</th>",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -88,6 +90,47 @@ fn the_page_of_all_shows_those_with_the_most_used_first() {
         before.contains("<b>1</b><div class=\"dim\">wallets"),
         "{before}"
     );
+}
+
+#[test]
+fn grants_stand_in_the_order_in_which_they_pay_also_when_the_wallet_is_closed() {
+    let place = Place::new();
+    let granted = |day: &str, basis: &str, more: &str| {
+        let data = format!(r#"{{"credits":"5","basis":"{basis}"{more}}}"#);
+        wallet_command("acme", &format!("03-{day}T09:00:00Z"), "granted", &data)
+    };
+    let lines = [
+        wallet_command("acme", "03-05T09:00:00Z", "opened", r#"{"plan":"starter"}"#),
+        granted("06", "promotional", ""),
+        granted("07", "purchased", r#","expires_at":"2026-04-01T00:00:00Z""#),
+        granted(
+            "08",
+            "promotional",
+            r#","expires_at":"2026-03-20T00:00:00Z""#,
+        ),
+        granted("09", "purchased", r#","priority":1"#),
+        wallet_command("acme", "03-10T09:00:00Z", "closed", "{}"),
+    ];
+    place.write("events.ndjson", lines.join("\n") + "\n");
+    place.replay("events.ndjson");
+    let page = place.done(&["report", "--customer", "acme"]);
+    let grants = page.split_once("Credits by grant").expect("a list").1;
+    let untils = grants.split("data-label=\"Until\">").skip(1);
+    let untils: Vec<&str> = untils
+        .map(|rest| rest.split_once("</td>").expect("a cell").0)
+        .collect();
+    // By priority: the one that has it, the promotions, the pool (until the grace is over), the
+    // purchase; of one priority that which expires first.
+    let expected = [
+        "used",
+        "2026-03-20 00:00 UTC",
+        "used",
+        "2026-03-11 09:00 UTC",
+        "2026-04-01 00:00 UTC",
+    ];
+    assert_eq!(untils, expected, "{page}");
+    assert!(page.contains("the wallet is closed"), "{page}");
+    assert!(!page.contains("does not run out"), "{page}");
 }
 
 #[test]

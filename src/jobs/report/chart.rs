@@ -24,6 +24,8 @@ pub(super) struct BurnDown<'a> {
     /// First second of the period, and the one after its last.
     pub(super) span: (i64, i64),
     pub(super) now: i64,
+    /// A wallet that is closed raises no alert after its last point.
+    pub(super) is_closed: bool,
     /// Percents of the credits whose use raises an alert.
     pub(super) thresholds: &'a [i64],
     /// Where the pace leads: the instant and the microcredits that remain then.
@@ -69,12 +71,14 @@ impl BurnDown<'_> {
         format!("{}V{FULL}H{}Z", self.balance(), self.x(first.at))
     }
 
-    /// The balance at which so many percent of the credits are used, until the period's end, and
-    /// how far down it ends.
+    /// The balance at which so many percent of the credits are used, until the period's end or the
+    /// wallet's, and how far down it ends.
     pub(super) fn threshold(&self, percent: i64) -> (String, i64) {
         let level = |point: &Point| credits(point) / 100 * (100 - percent);
-        let last = self.points.last().map(level).unwrap_or_default();
-        (self.stairs(level, self.span.1), self.y(last))
+        let last = self.points.last();
+        let until = last.filter(|_| self.is_closed).map(|point| point.at);
+        let path = self.stairs(level, until.unwrap_or(self.span.1));
+        (path, self.y(last.map(level).unwrap_or_default()))
     }
 
     /// From where the wallet stands to where its pace leads.
@@ -147,6 +151,7 @@ mod tests {
             points: &points,
             span: (0, 100),
             now: 80,
+            is_closed: false,
             thresholds: &[80],
             heading: Some((95, 0)),
         };
@@ -161,6 +166,12 @@ mod tests {
         assert_eq!(path, "M0 8667H0V8667H2500V8667H5000V8000H6000V8000H10000");
         assert_eq!(y, 8000);
         assert_eq!(drawn.heading().as_deref(), Some("M8000 6000L9500 10000"));
+        let closed = BurnDown {
+            is_closed: true,
+            ..drawn
+        };
+        let (path, _) = closed.threshold(80);
+        assert_eq!(path, "M0 8667H0V8667H2500V8667H5000V8000H6000V8000H6000");
     }
 
     #[test]
@@ -174,6 +185,7 @@ mod tests {
             points: &points,
             span: (0, 100),
             now: 0,
+            is_closed: false,
             thresholds: &[50],
             heading: None,
         };
@@ -187,6 +199,7 @@ mod tests {
             points: &[],
             span: (0, 0),
             now: 0,
+            is_closed: false,
             thresholds: &[],
             heading: Some((0, 0)),
         };

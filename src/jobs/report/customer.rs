@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::chart::{BurnDown, FULL, Point, percent};
-use super::parts::{STYLE, by_task, days, footer, minute, tile, used_bar};
+use super::parts::{STYLE, by_task, days, footer, head, minute, tile, used_bar};
 use super::{Fired, Granted, Now, Task, Use, Wallet};
 use crate::domain::calendar::civil;
 use crate::domain::units::Day;
@@ -15,6 +15,8 @@ use crate::jobs::page::{document, grouped, rough};
 pub(super) struct Facts {
     pub(super) wallet: Wallet,
     pub(super) now: Now,
+    /// Days by which the pace is measured.
+    pub(super) pace_days: i32,
     pub(super) points: Vec<Point>,
     pub(super) uses: Vec<Use>,
     pub(super) tasks: Vec<Task>,
@@ -35,7 +37,7 @@ pub(super) fn page(facts: &Facts) -> String {
             "Plan " (wallet.plan) ", period " (wallet.period) " up to, not including, "
             (wallet.period_end) "; as of " (minute(&facts.now.now))
         }
-        (tiles(wallet))
+        (tiles(wallet, facts.pace_days))
         h2 { "Credits left" }
         (burn_down(facts))
         h2 { "Use by day" }
@@ -58,7 +60,7 @@ pub(super) fn page(facts: &Facts) -> String {
     document(&format!("{} · credits", wallet.customer), STYLE, &body)
 }
 
-fn tiles(wallet: &Wallet) -> Markup {
+fn tiles(wallet: &Wallet, pace_days: i32) -> Markup {
     let used = wallet.used_percent.as_deref().unwrap_or("0");
     let pace = wallet.pace.as_deref().unwrap_or("0");
     html! {
@@ -77,9 +79,13 @@ fn tiles(wallet: &Wallet) -> Markup {
                     " at " (grouped(price)) " " (wallet.currency)
                 }
             }))
-            (tile(&rough(pace), &html! { "a day, by the last seven days" }))
+            (tile(&rough(pace), &html! {
+                @if pace_days == 1 { "a day, by one day" }
+                @else { "a day, by the last " (pace_days) " days" }
+            }))
             (tile(wallet.run_out_date.as_deref().unwrap_or("\u{2013}"), &html! {
-                @if wallet.run_out_date.is_some() { "runs out" }
+                @if wallet.is_closed() { "the wallet is closed" }
+                @else if wallet.run_out_date.is_some() { "runs out" }
                 @else if wallet.remaining_micro <= 0 { "nothing is left" }
                 @else { "does not run out in this period" }
                 @if let Some(projected) = &wallet.projected {
@@ -100,6 +106,7 @@ fn burn_down(facts: &Facts) -> Markup {
         points: &facts.points,
         span: (span[0], span[1]),
         now: facts.now.seconds,
+        is_closed: wallet.is_closed(),
         thresholds: &thresholds,
         // Where nothing is left there is nowhere to head for.
         heading: heading.filter(|_| wallet.remaining_micro > 0),
@@ -209,9 +216,7 @@ fn dates(drawn: &BurnDown<'_>, wallet: &Wallet) -> Markup {
 fn grants(grants: &[Granted]) -> Markup {
     html! {
         div.scroll { table.cards {
-            thead { tr {
-                th { "Grant" } th.words { "Kind" } th { "Until" } th { "Given" } th { "Left" }
-            } }
+            (head(&[("Grant", ""), ("Kind", "words"), ("Until", ""), ("Given", ""), ("Left", "")]))
             tbody { @for grant in grants { tr {
                 td { (grant.grant_id) }
                 td.words data-label="Kind" { (grant.basis) }
@@ -228,9 +233,9 @@ fn grants(grants: &[Granted]) -> Markup {
 fn alerts(alerts: &[Fired]) -> Markup {
     html! {
         div.scroll { table.cards {
-            thead { tr {
-                th { "When" } th.words { "Alert" } th { "Credits left" } th.words { "By the event" }
-            } }
+            (head(&[
+                ("When", ""), ("Alert", "words"), ("Credits left", ""), ("By the event", "words"),
+            ]))
             tbody { @for alert in alerts.iter().rev() { tr {
                 td { (minute(&alert.received_at)) }
                 td.words { (alert.reason) }
@@ -240,5 +245,28 @@ fn alerts(alerts: &[Fired]) -> Markup {
                 td.words data-label="By" { (alert.event_id.as_deref().unwrap_or("time")) }
             } } }
         } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_would_overlap_are_left_out() {
+        let points = [Point {
+            at: 0,
+            used: 0,
+            balance: 1_000,
+        }];
+        let drawn = BurnDown {
+            points: &points,
+            span: (0, 100),
+            now: 50,
+            is_closed: false,
+            thresholds: &[50, 55, 57, 100],
+            heading: None,
+        };
+        assert_eq!(labels(&drawn), [(50, 5_000), (57, 5_700), (100, 10_000)]);
     }
 }

@@ -68,12 +68,21 @@ struct Wallet {
 }
 
 impl Wallet {
+    fn is_closed(&self) -> bool {
+        self.status == "closed"
+    }
+
     /// The percents whose use raises an alert.
     fn thresholds(&self) -> Vec<i64> {
         let alerts = self.alerts.as_deref().unwrap_or_default().split(", ");
         let used = alerts.filter_map(|alert| alert.strip_prefix("used "));
         used.filter_map(|percent| percent.parse().ok()).collect()
     }
+}
+
+#[derive(Deserialize)]
+struct PaceDays {
+    days: i32,
 }
 
 /// The newest row of the ledger.
@@ -205,7 +214,10 @@ pub async fn customer(session: &Session, customer: &str) -> Result<Option<String
             CAST(1000000 * balance AS BIGINT) AS micro_balance
         FROM alerts WHERE customer = $customer AND received_at >= $period
         ORDER BY shard, entry";
+    let pace_days = "SELECT days FROM pace WHERE customer = $customer";
+    let pace_days: Option<PaceDays> = answer(session, pace_days, &named).await?.pop();
     let facts = customer::Facts {
+        pace_days: pace_days.map_or(0, |pace| pace.days),
         points,
         uses: answer(session, &uses(in_period), &until).await?,
         tasks: answer(session, &tasks(in_period), &until).await?,

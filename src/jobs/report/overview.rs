@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::parts::{STYLE, by_task, days, footer, minute, tile, used_bar};
+use super::parts::{STYLE, by_task, days, footer, head, minute, tile, used_bar};
 use super::{DAYS_SHOWN, Now, Signal, Task, Use, Wallet};
 use crate::jobs::page::{document, grouped, rough};
 
@@ -65,9 +65,7 @@ fn tiles(counts: &Counts) -> Markup {
 fn signals(signals: &[Signal]) -> Markup {
     html! {
         div.scroll { table.cards {
-            thead { tr {
-                th { "Customer" } th { "Score" } th.words { "Kind" } th.words { "Why" }
-            } }
+            (head(&[("Customer", ""), ("Score", ""), ("Kind", "words"), ("Why", "words")]))
             tbody { @for signal in signals { tr {
                 td { (signal.customer) }
                 td data-label="Score" { (signal.score) }
@@ -82,11 +80,11 @@ fn wallets(facts: &Facts) -> Markup {
     let shown = i64::try_from(facts.wallets.len()).unwrap_or(i64::MAX);
     html! {
         div.scroll { table.cards {
-            thead { tr {
-                th { "Customer" } th.words { "Plan" } th {} th { "Used" } th { "Left" }
-                th { "Overage" } th { "A day" } th { "Runs out" } th { "Period ends" }
-                th { "Status" }
-            } }
+            (head(&[
+                ("Customer", ""), ("Plan", "words"), ("Used, as a bar", "seen"), ("Used", ""),
+                ("Left", ""), ("Overage", ""), ("A day", ""), ("Runs out", ""),
+                ("Period ends", ""), ("Status", ""),
+            ]))
             tbody { @for wallet in &facts.wallets { tr {
                 td { (wallet.customer) }
                 td.words.whole data-label="Plan" { (wallet.plan) }

@@ -12,17 +12,17 @@ use crate::domain::calendar::civil;
 use crate::domain::units::Day;
 use crate::jobs::page::grouped;
 
-/// Tasks with a colour of their own; the rest share one.
+/// Tasks with a colour of their own, dark ones and light ones by turns; the rest share one.
 const COLOURS: usize = 5;
 
 pub(super) const STYLE: &str = "
 :root { color-scheme: light dark; --back: #fff; --card: #f6f8fa; --ink: #1b1f24; --dim: #57606a;
   --line: #d0d7de; --main: #1f6feb; --good: #1a7f37; --warn: #9a6700; --bad: #b42318;
-  --c0: #1f6feb; --c1: #0f8a7d; --c2: #b7791f; --c3: #a53a7d; --c4: #6e56cf; --c5: #7d8590 }
+  --c0: #0b4fb8; --c1: #35b8a9; --c2: #8c2f6b; --c3: #e3a12f; --c4: #5a3fc0; --c5: #a3abb5 }
 @media (prefers-color-scheme: dark) {
   :root { --back: #0d1117; --card: #161b22; --ink: #e6edf3; --dim: #9198a1; --line: #30363d;
     --main: #58a6ff; --good: #3fb950; --warn: #d29922; --bad: #ff7b72;
-    --c0: #58a6ff; --c1: #39c5b8; --c2: #e3b341; --c3: #e37ac3; --c4: #a68df5; --c5: #8b949e } }
+    --c0: #79b8ff; --c1: #1f8f84; --c2: #f0a3d6; --c3: #b7791f; --c4: #b9a3ff; --c5: #6b737d } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 72rem; padding: 1rem; background: var(--back); color: var(--ink);
   font: 16px/1.45 system-ui, sans-serif }
@@ -87,13 +87,15 @@ td:first-child { min-width: 7rem; overflow-wrap: anywhere }
 .k0 { background: var(--c0) } .k1 { background: var(--c1) } .k2 { background: var(--c2) }
 .k3 { background: var(--c3) } .k4 { background: var(--c4) } .k5 { background: var(--c5) }
 .full { background: var(--bad) } .near { background: var(--warn) } .some { background: var(--main) }
+.unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--dim) }
 footer { margin-top: 2.5rem; font-size: .85rem }
 @media (max-width: 40rem) {
   body { padding: .7rem }
   .plot { height: 13rem }
   .across .odd { display: none }
-  .cards thead { display: none }
+  .cards thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
+    overflow: hidden }
   .cards tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0 .8rem; padding: .5rem 0;
     border-bottom: 1px solid var(--line) }
   .cards td { border: 0; padding: .1rem 0; text-align: left; white-space: normal; min-width: 0 }
@@ -103,6 +105,19 @@ footer { margin-top: 2.5rem; font-size: .85rem }
 }
 @media print { body { font-size: 11px } details { display: none } }
 ";
+
+/// The head of a table: a title and a class for each column. One that is `seen` has a title only
+/// for those who do not see it.
+pub(super) fn head(titles: &[(&str, &str)]) -> Markup {
+    html! {
+        thead { tr {
+            @for (title, class) in titles {
+                @if *class == "seen" { th scope="col" { span.unseen { (title) } } }
+                @else { th scope="col" class=[(!class.is_empty()).then_some(class)] { (title) } }
+            }
+        } }
+    }
+}
 
 /// A tile of the first row.
 pub(super) fn tile(number: &str, what: &Markup) -> Markup {
@@ -157,7 +172,7 @@ pub(super) fn days(uses: &[Use], tasks: &[Task], (first_day, last_day): (i32, i3
         details {
             summary { "The same in numbers" }
             div.scroll { table {
-                thead { tr { th { "Day" } th.words { "Task" } th { "Credits" } th { "Overage" } } }
+                (head(&[("Day", ""), ("Task", "words"), ("Credits", ""), ("Overage", "")]))
                 tbody { @for of_day in uses { tr {
                     td { (civil(Day::new(of_day.day))) }
                     td.words { (of_day.task) }
@@ -183,9 +198,10 @@ pub(super) fn by_task(tasks: &[Task]) -> Markup {
     let all: i64 = tasks.iter().map(|task| task.micro.max(0)).sum();
     html! {
         div.scroll { table.cards {
-            thead { tr {
-                th { "Task" } th { "Done" } th { "Credits" } th { "Overage" } th { "Share" } th {}
-            } }
+            (head(&[
+                ("Task", ""), ("Done", ""), ("Credits", ""), ("Overage", ""), ("Share", ""),
+                ("Share, as a bar", "seen"),
+            ]))
             tbody { @for task in tasks {
                 @let share = part(task.micro, all);
                 tr {
