@@ -173,6 +173,9 @@ def main():
     expect("a chain", cursor.execute(chain).fetchone() + cursor.execute(chain, prepare=True).fetchone(), (199, 199))
     refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))
 
+    for user in ("purser", "reader"):
+        expect("the user", connect(user).execute("SELECT current_user, session_user").fetchone(), (user, user))
+
     # The same prepared statement, before and after a commit.
     count = "SELECT COUNT(*) FROM ledger WHERE kind = 'usage' AND customer = %s"
     before = cursor.execute(count, ["late-comer"], prepare=True).fetchone()[0]

@@ -8,10 +8,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::common::ParamValues;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{ColumnarValue, LogicalPlan, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
     Query, Select, SetExpr, Statement, Value, ValueWithSpan, Visit, Visitor,
@@ -88,6 +89,7 @@ impl Guard {
                 let new = Arc::new(Pin::new(snapshot));
                 let shown = self.show(context, &new, user == Some(User::Purser)).await;
                 shown.map_err(|fault| failed(&fault))?;
+                context.register_udf(session_user(name.cloned()));
                 *pin = Some(new);
             }
         }
@@ -125,6 +127,19 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// The function that tells who has logged in, also by its other name `current_user`.
+fn session_user(name: Option<String>) -> ScalarUDF {
+    let tell = move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(name.clone().into()));
+    let volatility = Volatility::Immutable;
+    create_udf(
+        "session_user",
+        vec![],
+        DataType::Utf8,
+        volatility,
+        Arc::new(tell),
+    )
 }
 
 /// The tables and views of a session.
