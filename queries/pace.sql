@@ -23,8 +23,8 @@ WITH clock AS (
     FROM ledger AS l
     JOIN spans AS s ON s.customer = l.customer
     WHERE l.credits IS NOT NULL
-      -- The day of a row is that of its arrival: these hold all that is wanted, and some more.
-      AND l.day >= (SELECT CAST(today - INTERVAL '8 days' AS DATE) FROM clock)
+      -- Said again without the wallet's span, so that most rows are not compared with it.
+      AND CAST(l.used_at AS DATE) >= (SELECT CAST(today - INTERVAL '7 days' AS DATE) FROM clock)
       AND CAST(l.used_at AS DATE) >= s.from_day AND CAST(l.used_at AS DATE) < s.until_day
     GROUP BY l.customer
 ), measured AS (

@@ -23,7 +23,7 @@ use super::args::{Common, OutputFormat, Query};
 use super::failure::Failure;
 use super::query::{limited, print};
 use crate::adapters::sql::session::Session;
-use crate::adapters::sql::typed::{Typed, is_ended, statements};
+use crate::adapters::sql::typed::{Typed, cut, is_ended};
 use crate::jobs::sql::answer;
 
 /// Statements that the history keeps.
@@ -138,11 +138,11 @@ pub(super) async fn run(common: &Common, args: &Query) -> Result<(), Failure> {
 /// Answers what was typed, up to the first statement that fails or is stopped: that is told, and
 /// the prompt goes on.
 async fn obey(common: &Common, args: &Query, text: &str) {
-    let statements = match text.starts_with('\\') || text == "help" {
-        true => vec![command(without_end(text))],
-        false => statements(text).into_iter().map(Asked::Statement).collect(),
+    let asked = match is_command(text) {
+        true => vec![command(text)],
+        false => cut(text).into_iter().map(Asked::Statement).collect(),
     };
-    for asked in statements {
+    for asked in asked {
         let begun = Instant::now();
         let outcome = tokio::select! {
             outcome = answered(common, args, asked) => outcome,
@@ -165,13 +165,17 @@ enum Asked<'t> {
     Unknown(&'t str),
 }
 
+fn is_command(text: &str) -> bool {
+    text.starts_with('\\') || ["exit", "quit", "help"].contains(&without_end(text))
+}
+
 fn command(text: &str) -> Asked<'_> {
-    let mut words = text.split_whitespace();
-    match (words.next().unwrap_or_default(), words.next()) {
-        ("\\?" | "help", _) => Asked::Help,
-        ("\\d", None) => Asked::Tables,
-        ("\\d", Some(name)) => Asked::Columns(name),
-        (other, _) => Asked::Unknown(other),
+    let words: Vec<&str> = without_end(text).split_whitespace().collect();
+    match words[..] {
+        ["\\?" | "help"] => Asked::Help,
+        ["\\d"] => Asked::Tables,
+        ["\\d", name] if !name.contains(';') => Asked::Columns(name),
+        _ => Asked::Unknown(text),
     }
 }
 
@@ -288,9 +292,7 @@ impl Completer for Names {
 impl Validator for Names {
     fn validate(&self, typed: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = typed.input().trim();
-        let is_command = text.starts_with('\\') || ["exit", "quit", "help"].contains(&text);
-        let is_whole = text.is_empty() || is_command || is_ended(text);
-        Ok(match is_whole {
+        Ok(match is_command(text) || is_ended(text) {
             true => ValidationResult::Valid(None),
             false => ValidationResult::Incomplete,
         })

@@ -44,11 +44,29 @@ def refused(what, words, attempt):
     sys.exit(f"{what} is not refused")
 
 
-async def by_asyncpg(statement):
-    """Another implementation of the protocol, which takes every value in binary."""
-    connection = await asyncpg.connect(
+async def connect_asyncpg():
+    return await asyncpg.connect(
         f"postgresql://purser:secret-of-purser@localhost:{PORT}/purser", ssl=ssl.create_default_context(cafile=AUTHORITY)
     )
+
+
+async def some_at_a_time():
+    """Rows of a prepared statement, as JDBC fetches them; the client's pauses are its own."""
+    connection = await connect_asyncpg()
+    await connection.execute("SET statement_timeout = 1500")
+    async with connection.transaction():
+        rows = await connection.cursor("SELECT value FROM generate_series(1, 100000) ORDER BY value")
+        first = await rows.fetch(2)
+        await asyncio.sleep(2)
+        second, rest, none = await rows.fetch(2), await rows.fetch(2_147_483_647), await rows.fetch(1)
+    expect("rows some at a time", [row[0] for row in first + second], [1, 2, 3, 4])
+    expect("the rest", (len(rest), rest[-1][0], none), (99_996, 100_000, []))
+    await connection.close()
+
+
+async def by_asyncpg(statement):
+    """Another implementation of the protocol, which takes every value in binary."""
+    connection = await connect_asyncpg()
     row = await connection.fetchrow(statement, "acme")
     await connection.close()
     return tuple(row.values())
@@ -87,6 +105,14 @@ def stops_early():
         timer.start()
         refused("a cancelled count", "ancel", lambda: cursor.execute(count, prepare=prepare))
         timer.join()
+        # While it is planned, which takes seconds in a debug build; its rows are there at once.
+        timer = threading.Timer(0.1, connection.cancel)
+        timer.start()
+        planned = "SELECT COUNT(*) FROM signals a, signals b, signals c"
+        refused("a cancelled plan", "ancel", lambda: cursor.execute(planned, prepare=prepare))
+        timer.join()
+    refused("a limit before it in one text", "statement_timeout", lambda: cursor.execute(f"SET statement_timeout = 300; {count}"))
+    cursor.execute("SET statement_timeout = 0")
     before = peak_kib()
     rows = cursor.stream(endless)
     for _ in range(200_000):
@@ -97,6 +123,22 @@ def stops_early():
     # 200 MB have come through.
     if peak_kib() > before + 100_000:
         sys.exit(f"an answer is held: {before} KiB before it, {peak_kib()} after")
+    # Room is made for the rows of a FETCH beforehand.
+    cursor.execute("BEGIN")
+    cursor.execute("DECLARE some CURSOR FOR SELECT value FROM generate_series(1, 5) ORDER BY value")
+    expect("rows of a cursor", cursor.execute("FETCH 2 FROM some").fetchall(), [(1,), (2,)])
+    for many in ("100000000000000", "9999999999999999999999", "ALL", "FORWARD ALL", "FORWARD 2000000000"):
+        refused(f"FETCH {many}", "at most 100000", lambda: connect("reader").execute(f"FETCH {many} FROM some"))
+    cursor.execute("ROLLBACK")
+    asyncio.run(some_at_a_time())
+    # A cancel gets through also when all places are taken.
+    others = [connect("reader") for _ in range(61)]
+    timer = threading.Timer(0.3, connection.cancel)
+    timer.start()
+    refused("a cancelled count among many", "ancel", lambda: cursor.execute(count))
+    timer.join()
+    for other in others:
+        other.close()
 
 
 def main():
@@ -174,7 +216,7 @@ def main():
     refused("a typing error", "custommer", lambda: cursor.execute("SELECT custommer FROM ledger"))
 
     for user in ("purser", "reader"):
-        expect("the user", connect(user).execute("SELECT current_user, session_user").fetchone(), (user, user))
+        expect("the user", connect(user).execute("SELECT current_user AS one, session_user AS other").fetchone(), (user, user))
 
     # The same prepared statement, before and after a commit.
     count = "SELECT COUNT(*) FROM ledger WHERE kind = 'usage' AND customer = %s"

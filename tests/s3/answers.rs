@@ -51,7 +51,7 @@ fn a_commit_whose_answer_was_lost_is_found_done() {
 #[test]
 fn a_commit_whose_answer_never_comes_is_found_done() {
     let (_server, proxy, mut bucket) = world();
-    bucket.set("AWS_TIMEOUT", "1 second");
+    bucket.set("AWS_TIMEOUT", "3 seconds");
     let mut tries = first_tries(Fate::HoldAnswer);
     let mut held = 0;
     proxy.rule(move |request| match tries(request) {
@@ -96,7 +96,7 @@ fn a_server_that_is_busy_for_a_while_is_waited_for() {
 #[test]
 fn a_server_that_stands_still_for_a_while_is_waited_for() {
     let (_server, proxy, mut bucket) = world();
-    bucket.set("AWS_TIMEOUT", "1 second");
+    bucket.set("AWS_TIMEOUT", "3 seconds");
     proxy.rule(stands_still(3, Duration::from_secs(5)));
     let begun = Instant::now();
     bucket.replay("events.ndjson");
@@ -142,7 +142,7 @@ fn whatever_answers_get_lost_the_rows_are_the_same() {
     let mut dice = dice();
     for _ in 0..rounds(3) {
         let (_server, proxy, mut bucket) = world();
-        bucket.set("AWS_TIMEOUT", "1 second");
+        bucket.set("AWS_TIMEOUT", "3 seconds");
         let mut fates = Dice::new(dice.below(u64::MAX));
         proxy.rule(move |_| match fates.below(24) {
             0 | 1 => Fate::LoseAnswer,

@@ -54,8 +54,8 @@ pub struct Published {
 /// Publishes with many messages under way.
 ///
 /// Messages are sent in the order in which they are given, and the stream has them in that order,
-/// also one that is made meanwhile. When the broker goes away, those that were under way are sent
-/// again in that order, but some of them may have been stored before.
+/// also one that is made meanwhile. Those that the broker refuses or loses, as when it goes away,
+/// are sent again in that order, behind those that it took after them.
 pub struct Publisher {
     connection: Connection,
     patience: Duration,

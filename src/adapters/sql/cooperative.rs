@@ -13,7 +13,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
-/// Lets a plan pause after some batches of each join and each unnested list.
+/// Lets a plan pause after some batches that a join or an unnested list gives out. (One whose
+/// filter lets nothing pass gives none out, and does not pause.)
 #[derive(Debug)]
 pub(super) struct PauseWhereRowsGrow;
 

@@ -28,7 +28,7 @@ use futures::StreamExt;
 use super::cooperative::PauseWhereRowsGrow;
 use super::error::{SqlError, plan_error, run_error, unknown_table};
 use super::statement::{check_size, with_params};
-use super::typed::statements;
+use super::typed::cut;
 use super::views::VIEWS;
 use crate::domain::units::Timestamp;
 
@@ -191,7 +191,7 @@ impl Session {
 
     async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
         check_size(sql, &GenericDialect {})?;
-        let count = statements(sql).len();
+        let count = cut(sql).len();
         if count > 1 {
             return Err(SqlError::Several(count));
         }

@@ -115,7 +115,7 @@ async fn nothing_but_reading_is_accepted() {
             "Statement not supported",
         ),
         ("select * from 'x.csv'", "unknown table x.csv"),
-        ("select 1; select 2", "single SQL statement"),
+        ("select 1; select 2", "2 statements at once"),
     ] {
         let said = answer(&session, sql, &[]).await;
         assert!(said.contains(refusal), "{sql}: {said}");

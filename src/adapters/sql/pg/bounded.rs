@@ -16,9 +16,9 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_postgres::DfSessionService;
 use datafusion_postgres::pgwire::api::portal::{Portal, PortalExecutionState};
 use datafusion_postgres::pgwire::api::query::{
-    ExtendedQueryHandler, SimpleQueryHandler, send_query_response,
+    ExtendedQueryHandler, SimpleQueryHandler, send_partial_query_response,
 };
-use datafusion_postgres::pgwire::api::results::Response;
+use datafusion_postgres::pgwire::api::results::{QueryResponse, Response};
 use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
 use datafusion_postgres::pgwire::api::{
     ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type,
@@ -26,12 +26,13 @@ use datafusion_postgres::pgwire::api::{
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{Execute, Parse};
-use futures::Sink;
+use datafusion_postgres::pgwire::messages::simplequery::Query;
+use futures::{Sink, StreamExt, stream};
 
 use super::guard::{TOO_COMPLEX, error};
-use super::stop::{by, cancelled, deadline, stoppable};
+use super::stop::{by, cancel, deadline, rows_by};
 use crate::adapters::sql::statement::check_size;
-use crate::adapters::sql::typed::place;
+use crate::adapters::sql::typed::{Places, statements};
 
 /// A service that is only given what it can hold.
 pub(super) struct Bounded(pub(super) DfSessionService);
@@ -56,6 +57,7 @@ fn typed(sql: &str, types: &[u32]) -> String {
     // What is no token is left to the parser, which says so better.
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location();
     let (mut text, mut copied) = (String::with_capacity(sql.len()), 0);
+    let mut places = Places::new(sql);
     let mut before = None;
     for token in tokens.unwrap_or_default() {
         let kind = match &token.token {
@@ -67,7 +69,7 @@ fn typed(sql: &str, types: &[u32]) -> String {
             _ => None,
         };
         if let Some((kind, name)) = kind {
-            let at = place(sql, token.span.start);
+            let at = places.of(token.span.start);
             text += &sql[copied..at];
             text += &format!("CAST({name} AS {kind})");
             copied = at + name.len();
@@ -85,17 +87,62 @@ fn is_count(before: Option<&Token>) -> bool {
     matches!(word, Some(Keyword::LIMIT | Keyword::OFFSET))
 }
 
-/// Whether the portal is a query whose first row has not been asked for.
-async fn is_new_query(portal: &Portal<<Bounded as ExtendedQueryHandler>::Statement>) -> bool {
-    let is_query = matches!(
+type Asked = Portal<<DfSessionService as ExtendedQueryHandler>::Statement>;
+
+fn is_query(portal: &Asked) -> bool {
+    matches!(
         &portal.statement.statement.1,
         Some((Statement::Query(_), _))
-    );
-    is_query && matches!(*portal.state().lock().await, PortalExecutionState::Initial)
+    )
+}
+
+impl Bounded {
+    /// Sends the next rows of a query, at most `rows_max` unless that is zero.
+    async fn send<C>(&self, client: &mut C, portal: &Asked, rows_max: usize) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = <Self as ExtendedQueryHandler>::Statement>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let state = portal.state();
+        let mut state = state.lock().await;
+        if matches!(*state, PortalExecutionState::Initial)
+            && let Response::Query(rows) =
+                ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max).await?
+        {
+            *state = PortalExecutionState::Suspended(rows);
+        }
+        let mut nothing = QueryResponse::new(Arc::default(), stream::empty());
+        let rows = match &mut *state {
+            PortalExecutionState::Suspended(rows) => rows,
+            PortalExecutionState::Initial | PortalExecutionState::Finished => &mut nothing,
+        };
+        if !send_partial_query_response(client, rows, rows_max).await? {
+            *state = PortalExecutionState::Finished;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl SimpleQueryHandler for Bounded {
+    /// As it is by default, but for a cancel at any time.
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let cancelled = cancel(client).await;
+        tokio::select! {
+            biased;
+            fault = cancelled => Err(fault),
+            done = self._on_query(client, query) => done,
+        }
+    }
+
     async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -104,9 +151,23 @@ impl SimpleQueryHandler for Bounded {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         checked(query)?;
-        let end = deadline(client);
-        let answered = by(end, SimpleQueryHandler::do_query(&self.0, client, query)).await?;
-        Ok(stoppable(answered, client, end).await)
+        let mut answers = Vec::new();
+        // One by one, since each may set the time that the next one has.
+        for typed in statements(query, &PostgreSqlDialect {}) {
+            let end = deadline(client);
+            let answered = SimpleQueryHandler::do_query(&self.0, client, typed.sql);
+            for mut answer in by(end, answered).await? {
+                if let Response::Query(answer) = &mut answer {
+                    let rows = std::mem::replace(&mut answer.data_rows, stream::empty().boxed());
+                    answer.data_rows = rows_by(end, rows);
+                }
+                answers.push(answer);
+            }
+        }
+        if answers.is_empty() {
+            answers.push(Response::EmptyQuery);
+        }
+        Ok(answers)
     }
 }
 
@@ -131,8 +192,9 @@ impl ExtendedQueryHandler for Bounded {
         self.0.on_parse(client, message).await
     }
 
-    /// As it is by default, but rows that are all wanted are sent as they come, not held.
-    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    /// As it is by default, but rows are sent as they come, however many are wanted, and each
+    /// Execute can be cancelled and has the time that a statement has.
+    async fn on_execute<C>(&self, client: &mut C, mut message: Execute) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Self::Statement>,
@@ -142,25 +204,27 @@ impl ExtendedQueryHandler for Bounded {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         let ready = matches!(client.state(), PgWireConnectionState::ReadyForQuery);
         let portal = match client.portal_store().get_portal(name) {
-            Some(Entry::Value(portal))
-                if ready && message.max_rows == 0 && is_new_query(&portal).await =>
-            {
-                portal
+            Some(Entry::Value(portal)) if ready && is_query(&portal) => portal,
+            _ => {
+                // All of its few rows, since room would be made for as many as are named.
+                message.max_rows = 0;
+                return self._on_execute(client, message).await;
             }
-            _ => return self._on_execute(client, message).await,
         };
         client.set_state(PgWireConnectionState::QueryInProgress);
-        let cancelled = cancelled(client).await;
-        let answer = tokio::select! {
-            answer = ExtendedQueryHandler::do_query(self, client, &portal, 0) => answer?,
-            () = cancelled => return Err(PgWireError::QueryCanceled),
+        let rows_max = usize::try_from(message.max_rows).unwrap_or(0);
+        let cancelled = cancel(client).await;
+        let end = deadline(client);
+        let done = tokio::select! {
+            biased;
+            fault = cancelled => Err(fault),
+            done = by(end, self.send(client, &portal, rows_max)) => done,
         };
-        let Response::Query(rows) = answer else {
-            let told = "a query without rows".to_owned();
-            return Err(PgWireError::ApiError(told.into()));
-        };
-        *portal.state().lock().await = PortalExecutionState::Finished;
-        send_query_response(client, rows, false).await?;
+        if done.is_err() {
+            // Some rows may be lost, so that there is nothing to go on with.
+            *portal.state().lock().await = PortalExecutionState::Finished;
+        }
+        done?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }
@@ -177,11 +241,7 @@ impl ExtendedQueryHandler for Bounded {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let end = deadline(client);
-        let answer = ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max);
-        let answered = vec![by(end, answer).await?];
-        let mut answered = stoppable(answered, client, end).await;
-        Ok(answered.pop().unwrap_or(Response::EmptyQuery))
+        ExtendedQueryHandler::do_query(&self.0, client, portal, rows_max).await
     }
 }
 

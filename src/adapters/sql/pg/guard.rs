@@ -15,7 +15,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{ColumnarValue, LogicalPlan, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
-    Query, Select, SetExpr, Statement, Value, ValueWithSpan, Visit, Visitor,
+    FetchDirection, Query, Select, SetExpr, Statement, Value, ValueWithSpan, Visit, Visitor,
 };
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::hooks::HookClient;
@@ -33,6 +33,9 @@ use crate::adapters::sql::session::{context_on, register};
 /// What only those see who see everything.
 const HIDDEN_COLUMNS: [&str; 2] = ["cost_usd", "data"];
 const HIDDEN_VIEWS: [&str; 1] = ["margin_by_task"];
+
+/// Most rows of a `FETCH`, for all of which room is made beforehand.
+const FETCH_ROWS_MAX: usize = 100_000;
 
 /// `read_only_sql_transaction`
 const READ_ONLY: &str = "25006";
@@ -70,6 +73,10 @@ impl Guard {
         if !only_reads(statement) {
             let told = "only what reads is answered: SELECT, EXPLAIN, SHOW";
             return Err(error(READ_ONLY, told.to_owned()));
+        }
+        if !is_small_fetch(statement) {
+            let told = format!("FETCH holds its rows: name at most {FETCH_ROWS_MAX}");
+            return Err(error(TOO_COMPLEX, told));
         }
         if let Some(told) = excess(statement) {
             return Err(error(TOO_COMPLEX, told));
@@ -151,6 +158,28 @@ fn names(context: &SessionContext) -> Vec<String> {
     schema
         .map(|schema| schema.table_names())
         .unwrap_or_default()
+}
+
+/// Whether a statement is no `FETCH`, or one of few rows.
+fn is_small_fetch(statement: &Statement) -> bool {
+    let Statement::Fetch { direction, .. } = statement else {
+        return true;
+    };
+    let limit = match direction {
+        FetchDirection::All | FetchDirection::ForwardAll | FetchDirection::BackwardAll => {
+            return false;
+        }
+        FetchDirection::Count { limit }
+        | FetchDirection::Absolute { limit }
+        | FetchDirection::Relative { limit } => Some(limit),
+        FetchDirection::Forward { limit } | FetchDirection::Backward { limit } => limit.as_ref(),
+        FetchDirection::Next
+        | FetchDirection::Prior
+        | FetchDirection::First
+        | FetchDirection::Last => None,
+    };
+    let count = |limit: &ValueWithSpan| limit.to_string().parse::<usize>();
+    limit.is_none_or(|limit| count(limit).is_ok_and(|count| count <= FETCH_ROWS_MAX))
 }
 
 /// Whether a statement neither writes nor reads files nor changes how the server works.

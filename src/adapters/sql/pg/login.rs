@@ -12,12 +12,15 @@ use datafusion_postgres::pgwire::api::auth::sasl::scram::{
     SCRAM_ITERATIONS, ScramAuth, gen_salted_password,
 };
 use datafusion_postgres::pgwire::api::auth::{
-    self, AuthSource, DefaultServerParameterProvider, LoginInfo,
+    self, AuthSource, DefaultServerParameterProvider, LoginInfo, StartupHandler,
 };
 use datafusion_postgres::pgwire::api::{
     ClientInfo, ConnectionManager, ErrorHandler, METADATA_USER,
 };
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use futures::Sink;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Who may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +93,37 @@ impl ErrorHandler for NameUser {
         {
             name.clone_from(user);
         }
+    }
+}
+
+/// Takes a place for a connection before it logs in; a cancel needs none.
+pub(super) struct InTurn {
+    pub(super) room: Arc<Semaphore>,
+    pub(super) login: SASLAuthStartupHandler<DefaultServerParameterProvider>,
+}
+
+#[async_trait]
+impl StartupHandler for InTurn {
+    async fn on_startup<C>(
+        &self,
+        client: &mut C,
+        message: PgWireFrontendMessage,
+    ) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        // It ends with the connection.
+        if client
+            .session_extensions()
+            .get::<OwnedSemaphorePermit>()
+            .is_none()
+            && let Ok(place) = Arc::clone(&self.room).acquire_owned().await
+        {
+            client.session_extensions().insert(place);
+        }
+        self.login.on_startup(client, message).await
     }
 }
 

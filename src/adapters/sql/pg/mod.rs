@@ -1,8 +1,8 @@
 //! SQL over the PostgreSQL protocol.
 //!
 //! Owns the connections: who may log in, TLS, and a session for each. Leaves which statements pass
-//! to `guard` and `bounded`, the tables to `latest`, and the newest state of the data to its
-//! [`Source`].
+//! to `guard`, `bounded` and `expansion`, what ends one early to `stop`, the tables to `latest`,
+//! and the newest state of the data to its [`Source`].
 //!
 //! Invariant: reads only, and only after a password. Every statement sees one state of the data,
 //! the newest at its start.
@@ -39,12 +39,14 @@ use super::session::{CATALOG, Limits, runtime};
 use bounded::Bounded;
 use guard::Guard;
 pub use latest::{Snapshot, Source};
-use login::{NameUser, startup};
+use login::{InTurn, NameUser, startup};
 pub use login::{Password, Passwords, User};
 pub use tls::{Tls, TlsError};
 
-/// Connections at a time; a further one waits.
+/// Connections at a time; a further one waits for the time that it has to log in.
 const CONNECTIONS_MAX: usize = 64;
+/// Connections that have not logged in, cancels among them, and those that have.
+const SOCKETS_MAX: usize = 256;
 
 /// Between attempts to accept a connection when one has failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,6 +64,7 @@ struct Handlers {
     service: Arc<Bounded>,
     server: Arc<Server>,
     connections: Arc<ConnectionManager>,
+    room: Arc<Semaphore>,
 }
 
 /// Answers connections until `stop` resolves; statements under way are then dropped, which only
@@ -80,6 +83,7 @@ pub async fn serve(
     let runtime = runtime(limits).map_err(SqlError::Open)?;
     let connections = Arc::new(ConnectionManager::new());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
     let stop = stop.fuse();
     tokio::pin!(stop);
     loop {
@@ -98,11 +102,12 @@ pub async fn serve(
         };
         let (server, runtime) = (Arc::clone(&server), Arc::clone(&runtime));
         let (connections, room) = (Arc::clone(&connections), Arc::clone(&room));
+        let sockets = Arc::clone(&sockets);
         tokio::spawn(async move {
-            let Ok(_place) = room.acquire().await else {
+            let Ok(_socket) = sockets.acquire().await else {
                 return;
             };
-            if let Err(error) = answer(socket, server, &runtime, connections).await {
+            if let Err(error) = answer(socket, server, &runtime, (connections, room)).await {
                 tracing::warn!(%peer, error, "a connection failed");
             }
         });
@@ -114,7 +119,7 @@ async fn answer(
     socket: TcpStream,
     server: Arc<Server>,
     runtime: &Arc<RuntimeEnv>,
-    connections: Arc<ConnectionManager>,
+    (connections, room): (Arc<ConnectionManager>, Arc<Semaphore>),
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let context = Arc::new(super::session::context_on(Arc::clone(runtime)));
     setup_pg_catalog(&context, CATALOG, EmptyContextProvider)?;
@@ -133,6 +138,7 @@ async fn answer(
         service: Arc::new(Bounded(service)),
         server,
         connections,
+        room,
     };
     process_socket(socket, tls, Arc::new(handlers)).await?;
     Ok(())
@@ -150,7 +156,10 @@ impl PgWireServerHandlers for Handlers {
     fn startup_handler(&self) -> Arc<impl StartupHandler> {
         let certificate = self.server.tls.as_ref().map(|tls| &*tls.certificate);
         let passwords = Arc::clone(&self.server.passwords);
-        Arc::new(startup(passwords, certificate, &self.connections))
+        Arc::new(InTurn {
+            room: Arc::clone(&self.room),
+            login: startup(passwords, certificate, &self.connections),
+        })
     }
 
     fn error_handler(&self) -> Arc<impl ErrorHandler> {

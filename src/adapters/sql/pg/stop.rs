@@ -1,17 +1,20 @@
 //! Ending a statement before its end.
 //!
-//! Owns what a cancel by the client and its `statement_timeout` do once rows flow: what serves the
-//! protocol heeds a cancel only until the first row, and the time only while it plans.
+//! Owns when a client's cancel and its `statement_timeout` end what it runs. Leaves running it to
+//! `bounded`.
+//!
+//! Invariant: a cancel reaches the statement or the rows that are under way, from their first step
+//! to their last, and nothing that begins after them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use datafusion_postgres::pgwire::api::results::{Response, SendableRowStream};
+use datafusion_postgres::pgwire::api::results::SendableRowStream;
 use datafusion_postgres::pgwire::api::{ClientInfo, ConnectionHandle};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
-use futures::future::{BoxFuture, Shared};
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, future, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -23,7 +26,44 @@ const TIMEOUT: &str = "statement_timeout_ms";
 /// `query_canceled`
 const CANCELLED: &str = "57014";
 
-/// When a statement that starts now must have ended.
+/// Where cancels of a connection arrive.
+struct Cancels(Arc<ConnectionHandle>);
+
+impl Cancels {
+    /// Takes the connection's handle to itself: whoever finds one under its own type listens until
+    /// the first row, and only the last who began to listen hears a cancel.
+    fn of(client: &impl ClientInfo) -> Option<Arc<Self>> {
+        let extensions = client.session_extensions();
+        if let Some(taken) = extensions.get::<Self>() {
+            return Some(taken);
+        }
+        let handle = extensions.get::<Arc<ConnectionHandle>>()?;
+        extensions.insert(Self(Arc::clone(&handle)));
+        extensions.insert(Arc::new(ConnectionHandle::new()));
+        extensions.get::<Self>()
+    }
+}
+
+/// Ends with an error when the client cancels what it runs from now on.
+pub(super) async fn cancel(client: &impl ClientInfo) -> BoxFuture<'static, PgWireError> {
+    let cancelled = match Cancels::of(client) {
+        Some(cancels) => Some(cancels.0.start_query().await),
+        None => None,
+    };
+    async move {
+        let is_cancelled = match cancelled {
+            Some(cancelled) => cancelled.await.is_ok(),
+            None => false,
+        };
+        if !is_cancelled {
+            future::pending::<()>().await;
+        }
+        PgWireError::QueryCanceled
+    }
+    .boxed()
+}
+
+/// When what starts now must have ended.
 pub(super) fn deadline(client: &impl ClientInfo) -> Option<Instant> {
     let limit = client.metadata().get(TIMEOUT)?.parse().ok()?;
     Instant::now().checked_add(Duration::from_millis(limit))
@@ -42,57 +82,14 @@ pub(super) async fn by<T>(
     }
 }
 
-/// Ends when the client cancels what it runs from now on. What was given before for the same
-/// connection then waits for ever: a cancel is for the newest.
-pub(super) async fn cancelled(client: &impl ClientInfo) -> Shared<BoxFuture<'static, ()>> {
-    let handle = client.session_extensions().get::<Arc<ConnectionHandle>>();
-    let cancel = match handle {
-        Some(handle) => Some(handle.start_query().await),
-        None => None,
-    };
-    let cancelled = async move {
-        let is_cancelled = match cancel {
-            Some(cancel) => cancel.await.is_ok(),
-            None => false,
-        };
-        if !is_cancelled {
-            future::pending::<()>().await;
-        }
-    };
-    cancelled.boxed().shared()
-}
-
-/// Makes the rows end with an error when the client cancels them, and at the deadline.
-///
-/// Must be the last step of a statement: from here on a cancel reaches nothing but the rows.
-pub(super) async fn stoppable(
-    mut responses: Vec<Response>,
-    client: &impl ClientInfo,
-    deadline: Option<Instant>,
-) -> Vec<Response> {
-    let cancelled = cancelled(client).await;
-    for response in &mut responses {
-        let Response::Query(answer) = response else {
-            continue;
-        };
-        let cancelled = cancelled.clone();
-        let stop = by(deadline, async {
-            cancelled.await;
-            Err::<Infallible, _>(PgWireError::QueryCanceled)
-        });
-        let rows = std::mem::replace(&mut answer.data_rows, stream::empty().boxed());
-        answer.data_rows = until(rows, stop);
+/// The rows, and an error in place of what has not come by the deadline.
+pub(super) fn rows_by(deadline: Option<Instant>, mut rows: SendableRowStream) -> SendableRowStream {
+    if deadline.is_none() {
+        return rows;
     }
-    responses
-}
-
-/// The rows, and the fault as soon as `stop` gives it.
-fn until(
-    mut rows: SendableRowStream,
-    stop: impl Future<Output = PgWireResult<Infallible>> + Send + 'static,
-) -> SendableRowStream {
-    let mut stop = Box::pin(stop.fuse());
-    stream::poll_fn(move |context| match stop.poll_unpin(context) {
+    let mut end = by(deadline, future::pending::<PgWireResult<Infallible>>()).boxed();
+    // Looked at before each row, since rows that are ready give nothing else a turn.
+    stream::poll_fn(move |context| match end.poll_unpin(context) {
         Poll::Ready(Err(fault)) => Poll::Ready(Some(Err(fault))),
         Poll::Pending => rows.poll_next_unpin(context),
     })
