@@ -85,11 +85,14 @@ impl Feeder<'_> {
 
     /// Notes which charges the lines of a block take back, so that all are looked up at once.
     fn look_ahead(&mut self, bytes: &[u8], batches: &mut Batches) {
-        let is_reversal = |line: &&[u8]| memmem::find(line, REVERSED.as_bytes()).is_some();
+        let reversed = memmem::Finder::new(REVERSED);
         let mut wanted = Vec::new();
-        for (line, number) in lines(bytes).zip(self.line + 1..) {
-            if number > self.known && is_reversal(&line) {
-                wanted.extend(name_of(&self.decoder.read(line)));
+        // A search of the whole block costs a hundredth of one in each line.
+        if reversed.find(bytes).is_some() {
+            for (line, number) in lines(bytes).zip(self.line + 1..) {
+                if number > self.known && reversed.find(line).is_some() {
+                    wanted.extend(name_of(&self.decoder.read(line)));
+                }
             }
         }
         batches.recall.begin(wanted);
