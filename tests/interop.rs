@@ -270,3 +270,27 @@ fn another_engine_makes_the_same_invoices_of_a_year() {
     assert_eq!(ours.lines().nth(1), theirs.out.lines().next());
     place.done(&["invoice", "--check"]);
 }
+
+/// Its totals are checked by itself, against both contenders.
+#[test]
+fn the_bench_measures_both_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let work = place.path("work");
+    let mut bench = place.command(&["bench", "--events", "5000", "--customers", "50"]);
+    bench.args(["--rounds", "2", "--work"]).arg(&work);
+    bench.arg("--python").arg(python());
+    let measured = ran(bench.output().expect("a run"));
+    // So few events are no measure of speed.
+    assert!([0, 1].contains(&measured.code), "{measured:?}");
+    let rows = measured
+        .out
+        .lines()
+        .filter(|line| line.starts_with("| `replay`"));
+    assert_eq!(rows.count(), 3, "{measured:?}");
+    assert!(
+        measured.out.contains("| ledger: bytes an entry | "),
+        "{measured:?}"
+    );
+    let left = std::fs::read_dir(work).expect("a folder");
+    assert_eq!(left.count(), 0, "{measured:?}");
+}

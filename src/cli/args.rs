@@ -4,6 +4,7 @@
 //! that the help names.
 
 mod answers;
+mod bench;
 mod explain;
 mod notify;
 mod serve;
@@ -18,6 +19,7 @@ use crate::jobs::data::{DataError, DataFolder};
 use crate::jobs::shard::Attach;
 
 pub(super) use answers::{AsOfFlag, Balance, Invoice, OutputFormat, Query, Report, Signals};
+pub(super) use bench::Bench;
 pub(super) use explain::{Explain, ExplainFormat};
 pub(super) use notify::{Notify, NotifyFormat};
 pub(super) use serve::Serve;
@@ -95,6 +97,7 @@ pub(super) enum Command {
     Explain(Explain),
     Serve(Serve),
     Maintain(Maintain),
+    Bench(Bench),
     /// Proves that a data folder is whole and right, row by row
     ///
     /// Reads the whole ledger once: nothing is lost or there twice, credits are conserved, and

@@ -9,6 +9,7 @@
 
 mod args;
 mod balance;
+mod bench;
 mod clock;
 mod demo;
 mod explain;
@@ -69,6 +70,7 @@ pub fn run(args: Args) -> ExitCode {
             Command::Explain(args) => explain::run(common, args).await,
             Command::Serve(args) => serve::run(common, args).await,
             Command::Maintain(args) => maintain::run(common, args).await,
+            Command::Bench(args) => bench::run(args).await,
             Command::Verify => verify::run(common).await,
             Command::Prices(args) => prices::run(common, args).await,
         }

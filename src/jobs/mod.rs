@@ -2,6 +2,7 @@
 
 pub mod alert_event;
 pub mod batches;
+pub mod bench;
 pub mod checkpoints;
 pub mod data;
 pub mod demo_events;
@@ -13,6 +14,7 @@ pub mod notify;
 mod page;
 pub mod prices;
 pub mod publish;
+mod random;
 pub mod recall;
 pub mod replay;
 pub mod report;

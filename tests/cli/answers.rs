@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::purser::{ALL_ROWS, Place, ran, usage};
 
 /// Each command, and all of its flags but those of every command.
-const FLAGS: [(&str, &[&str]); 12] = [
+const FLAGS: [(&str, &[&str]); 13] = [
     ("replay", &["--prices", "--source", "--shards", "<FILES>"]),
     (
         "run",
@@ -51,6 +51,10 @@ const FLAGS: [(&str, &[&str]); 12] = [
     (
         "explain",
         &["--customer", "--source", "--format", "<EVENT_ID>"],
+    ),
+    (
+        "bench",
+        &["--events", "--customers", "--rounds", "--seed", "--python"],
     ),
     ("prices check", &["<FOLDER>"]),
     ("prices publish", &["<FOLDER>"]),

@@ -96,7 +96,7 @@ fn a_server_that_is_busy_for_a_while_is_waited_for() {
 #[test]
 fn a_server_that_stands_still_for_a_while_is_waited_for() {
     let (_server, proxy, mut bucket) = world();
-    bucket.set("AWS_TIMEOUT", "3 seconds");
+    bucket.set("AWS_TIMEOUT", "1 second");
     proxy.rule(stands_still(3, Duration::from_secs(5)));
     let begun = Instant::now();
     bucket.replay("events.ndjson");
@@ -142,7 +142,7 @@ fn whatever_answers_get_lost_the_rows_are_the_same() {
     let mut dice = dice();
     for _ in 0..rounds(3) {
         let (_server, proxy, mut bucket) = world();
-        bucket.set("AWS_TIMEOUT", "3 seconds");
+        bucket.set("AWS_TIMEOUT", "1 second");
         let mut fates = Dice::new(dice.below(u64::MAX));
         proxy.rule(move |_| match fates.below(24) {
             0 | 1 => Fate::LoseAnswer,
