@@ -16,10 +16,11 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hashbrown::HashMap;
 
 use super::buffers::{Fixed, Flags, Texts};
 use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema, narrow};
-use crate::domain::entry::{Entry, Payload, RawBody, Sink};
+use crate::domain::entry::{Entry, GrantId, Payload, RawBody, Sink};
 use crate::domain::units::Day;
 
 /// What is kept of a rejected body, in bytes.
@@ -49,6 +50,8 @@ pub struct Columns {
     quantity: Fixed<Decimal64Type>,
     credits: Fixed<Decimal64Type>,
     grant_id: Texts,
+    /// The ids of pools, each written once.
+    pool_ids: HashMap<Day, String>,
     delta: Fixed<Decimal64Type>,
     balance: Fixed<Decimal64Type>,
     amount: Fixed<Decimal64Type>,
@@ -95,6 +98,7 @@ impl Columns {
             quantity: self.quantity.like(),
             credits: self.credits.like(),
             grant_id: self.grant_id.like(),
+            pool_ids: HashMap::new(),
             delta: self.delta.like(),
             balance: self.balance.like(),
             amount: self.amount.like(),
@@ -202,7 +206,14 @@ impl Sink for Columns {
             .push_option(row.quantity.map(|quantity| quantity.get()));
         self.credits
             .push_option(row.credits.map(|credits| credits.get()));
-        self.grant_id.push_display(row.grant_id);
+        match row.grant_id {
+            None => self.grant_id.push_option(None),
+            Some(GrantId::Named(name)) => self.grant_id.push(name),
+            Some(pool @ GrantId::Pool(start)) => {
+                let ids = self.pool_ids.entry(start);
+                self.grant_id.push(ids.or_insert_with(|| pool.to_string()));
+            }
+        }
         self.delta.push_option(row.delta.map(|delta| delta.get()));
         self.balance
             .push_option(row.balance.map(|balance| balance.get()));

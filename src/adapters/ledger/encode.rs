@@ -219,9 +219,24 @@ fn properties() -> WriterProperties {
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
-    properties
-        .set_column_statistics_enabled("data".into(), EnabledStatistics::None)
-        .build()
+    // Least and greatest cost a comparison a value, and of these nobody asks for a range: each has
+    // a few values, or any.
+    for column in [
+        "event_source",
+        "task",
+        "unit",
+        "grant_id",
+        "currency",
+        "plan",
+        "price_version",
+        "price_id",
+        "reason",
+        "data",
+    ] {
+        properties =
+            properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
+    }
+    properties.build()
 }
 
 fn add_stats(stats: &mut FileStats, shard: u32, batch: &RecordBatch) {
