@@ -89,9 +89,15 @@ pub enum BenchError {
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(Box<OpenError>),
     #[error(transparent)]
     Answer(#[from] AnswerError),
+}
+
+impl From<OpenError> for BenchError {
+    fn from(fault: OpenError) -> Self {
+        Self::Open(Box::new(fault))
+    }
 }
 
 /// Measures; `told` hears of each step.
