@@ -98,12 +98,16 @@ def stops_early():
     cursor = connection.cursor()
     for prepare in (False, True):
         cursor.execute("SET statement_timeout = 300")
-        for long in (endless, count):
+        for long in (endless, count, "EXPLAIN ANALYZE " + count):
             refused("a statement of too much time", "statement_timeout", lambda: cursor.execute(long, prepare=prepare))
         cursor.execute("SET statement_timeout = 0")
         timer = threading.Timer(0.3, connection.cancel)
         timer.start()
         refused("a cancelled count", "ancel", lambda: cursor.execute(count, prepare=prepare))
+        timer.join()
+        timer = threading.Timer(0.3, connection.cancel)
+        timer.start()
+        refused("what is no query", "ancel", lambda: cursor.execute("EXPLAIN ANALYZE " + count, prepare=prepare))
         timer.join()
         # While it is planned, which takes seconds in a debug build; its rows are there at once.
         timer = threading.Timer(0.1, connection.cancel)

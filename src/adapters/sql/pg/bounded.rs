@@ -105,6 +105,7 @@ impl Bounded {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        client.set_state(PgWireConnectionState::QueryInProgress);
         let state = portal.state();
         let mut state = state.lock().await;
         if matches!(*state, PortalExecutionState::Initial)
@@ -121,6 +122,7 @@ impl Bounded {
         if !send_partial_query_response(client, rows, rows_max).await? {
             *state = PortalExecutionState::Finished;
         }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
         Ok(())
     }
 }
@@ -204,29 +206,31 @@ impl ExtendedQueryHandler for Bounded {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         let ready = matches!(client.state(), PgWireConnectionState::ReadyForQuery);
         let portal = match client.portal_store().get_portal(name) {
-            Some(Entry::Value(portal)) if ready && is_query(&portal) => portal,
-            _ => {
-                // All of its few rows, since room would be made for as many as are named.
-                message.max_rows = 0;
-                return self._on_execute(client, message).await;
-            }
+            Some(Entry::Value(portal)) if ready && is_query(&portal) => Some(portal),
+            _ => None,
         };
-        client.set_state(PgWireConnectionState::QueryInProgress);
         let rows_max = usize::try_from(message.max_rows).unwrap_or(0);
+        // All of the few rows of what is no query, since room would be made for as many as are
+        // named.
+        message.max_rows = 0;
         let cancelled = cancel(client).await;
         let end = deadline(client);
+        let work = async {
+            match &portal {
+                Some(portal) => self.send(client, portal, rows_max).await,
+                None => self._on_execute(client, message).await,
+            }
+        };
         let done = tokio::select! {
             biased;
             fault = cancelled => Err(fault),
-            done = by(end, self.send(client, &portal, rows_max)) => done,
+            done = by(end, work) => done,
         };
-        if done.is_err() {
+        if let (Err(_), Some(portal)) = (&done, &portal) {
             // Some rows may be lost, so that there is nothing to go on with.
             *portal.state().lock().await = PortalExecutionState::Finished;
         }
-        done?;
-        client.set_state(PgWireConnectionState::ReadyForQuery);
-        Ok(())
+        done
     }
 
     async fn do_query<C>(

@@ -24,20 +24,18 @@ const GROUPINGS_MAX: u64 = 100;
 
 /// What each view comes to, counted the same way: a view stands behind those that it reads.
 static VIEW_TABLES: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
-    VIEWS
-        .into_iter()
-        .fold(HashMap::new(), |known, (view, sql)| {
-            let statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap_or_default();
-            let mut expansion = Expansion::over(&known);
-            // What can't be read does not become a view either.
-            let read = statements
-                .iter()
-                .all(|text| text.visit(&mut expansion).is_continue());
-            let tables = if read { expansion.tables } else { u64::MAX };
-            let mut known = known;
-            known.insert(view, tables);
-            known
-        })
+    let mut known = HashMap::new();
+    for (view, sql) in VIEWS {
+        let statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap_or_default();
+        let mut expansion = Expansion::over(&known);
+        // What can't be read does not become a view either.
+        let read = statements
+            .iter()
+            .all(|text| text.visit(&mut expansion).is_continue());
+        let tables = if read { expansion.tables } else { u64::MAX };
+        known.insert(view, tables);
+    }
+    known
 });
 
 /// What is too much in a statement, if anything.
@@ -86,10 +84,8 @@ impl<'v> Expansion<'v> {
 
     /// What a name comes to; only a single one can be that of a `WITH`.
     fn size(&self, relation: &ObjectName) -> u64 {
-        let [.., last] = &relation.0[..] else {
-            return 1;
-        };
-        let name = last.as_ident().map(folded).unwrap_or_default();
+        let last = relation.0.last().and_then(|part| part.as_ident());
+        let name = last.map(folded).unwrap_or_default();
         let known = self.queries.iter().rev();
         let mut known = known.filter_map(|query| query.sizes.get(&name));
         let size = known.next().filter(|_| relation.0.len() == 1);
