@@ -24,7 +24,7 @@ const DAYS: i64 = 4;
 const CREDITS: [[i64; 3]; 2] = [[1_000_000, 50, 200], [800_000, 50, 150]];
 /// Microcredits that an answer takes at least.
 const ANSWER_MIN: i64 = 50_000;
-/// A copy is of one of so many lines before it.
+/// A copy is of one of the last so many events.
 const COPIED_LINES: usize = 10_000;
 
 /// How much of what.
@@ -58,7 +58,6 @@ pub(super) fn write(load: Load, out: &mut impl Write) -> io::Result<Totals> {
         micros: 0,
     };
     for number in 0..load.lines {
-        let slot = number as usize % COPIED_LINES;
         if !recent.is_empty() && random.between(1, 100) == 1 {
             out.write_all(random.one_of(&recent).as_bytes())?;
             continue;
@@ -66,6 +65,7 @@ pub(super) fn write(load: Load, out: &mut impl Write) -> io::Result<Totals> {
         let passed = DAYS * MICROS_PER_DAY / load.lines.max(1).cast_signed() * number.cast_signed();
         let table = usize::from(passed >= 2 * MICROS_PER_DAY);
         let (line, micros) = event(load, number, BEGINS + passed, table, &mut random);
+        let slot = totals.events as usize % COPIED_LINES;
         totals.events += 1;
         totals.micros += micros;
         out.write_all(line.as_bytes())?;

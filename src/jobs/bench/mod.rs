@@ -308,3 +308,35 @@ fn make_python(folder: &Path) -> io::Result<PathBuf> {
     measured(Command::new(&python).args(["-m", "pip", "install", "--quiet", DUCKDB]))?;
     Ok(python)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_total_is_no_measurement() {
+        let right = Totals {
+            events: 7,
+            micros: 70,
+        };
+        assert!(check("one", right, right).is_ok());
+        for (events, micros) in [(6, 70), (7, 71)] {
+            let fault = check("one", Totals { events, micros }, right).unwrap_err();
+            let told = format!("one found ({events}, {micros}) where the load has (7, 70)");
+            assert_eq!(fault.to_string(), told);
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_of_medians_and_a_target_has_a_side() {
+        let spread = |median| Spread {
+            least: 1,
+            median,
+            most: 900,
+        };
+        let value = hundredths(spread(300), spread(200));
+        assert_eq!(value, 150);
+        assert!(Target::AtLeast(150).is_met_by(value) && !Target::AtLeast(151).is_met_by(value));
+        assert!(Target::AtMost(150).is_met_by(value) && !Target::AtMost(149).is_met_by(value));
+    }
+}
