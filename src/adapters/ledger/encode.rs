@@ -7,7 +7,7 @@
 //! names it, nobody sees it.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -56,7 +56,7 @@ pub struct FileWriter {
     /// Relative to the table's root.
     name: String,
     partial: Partial,
-    writer: ArrowWriter<BufWriter<File>>,
+    writer: ArrowWriter<File>,
     rows: u64,
     stats: FileStats,
 }
@@ -93,21 +93,29 @@ impl FileWriter {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(io)?;
         }
-        let file = BufWriter::new(File::create_new(&path).map_err(io)?);
+        let file = File::create_new(&path).map_err(io)?;
         let partial = Partial {
-            path: path.clone(),
+            path,
             is_finished: false,
         };
+        Self::over(file, partial, name, shard, day)
+    }
+
+    fn over(
+        file: File,
+        partial: Partial,
+        name: String,
+        shard: u32,
+        day: Day,
+    ) -> Result<Self, EncodeError> {
         let options = ArrowWriterOptions::new()
             .with_properties(properties())
             .with_skip_arrow_metadata(true);
-        let writer =
-            ArrowWriter::try_new_with_options(file, batch_schema(), options).map_err(|source| {
-                EncodeError::Parquet {
-                    path: path.clone(),
-                    source,
-                }
-            })?;
+        let writer = ArrowWriter::try_new_with_options(file, batch_schema(), options);
+        let writer = writer.map_err(|source| EncodeError::Parquet {
+            path: partial.path.clone(),
+            source,
+        })?;
         Ok(Self {
             shard,
             day,
@@ -153,7 +161,7 @@ impl FileWriter {
             day,
             name,
             mut partial,
-            writer,
+            mut writer,
             rows,
             stats,
             ..
@@ -163,13 +171,12 @@ impl FileWriter {
             path: path.clone(),
             source,
         };
-        let buffered = writer.into_inner().map_err(|source| EncodeError::Parquet {
+        // `into_inner` would make a text of what the disk answers.
+        writer.finish().map_err(|source| EncodeError::Parquet {
             path: path.clone(),
             source,
         })?;
-        let file = buffered
-            .into_inner()
-            .map_err(|error| io(error.into_error()))?;
+        let file = writer.inner();
         file.sync_all().map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         // The day's folder, and the table's: whoever made the day's may not have come to it.
@@ -306,6 +313,8 @@ fn widen_text(stats: &mut ColumnStats<String>, text: &StringArray) {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
 
     #[test]
@@ -322,5 +331,26 @@ mod tests {
         assert_eq!(files(), 0);
         begin().finish().expect("a finished file");
         assert_eq!(files(), 1);
+    }
+    #[test]
+    fn what_a_full_disk_answers_last_is_known_as_that() {
+        let full = File::options().write(true).open("/dev/full");
+        let partial = Partial {
+            path: PathBuf::from("part"),
+            is_finished: false,
+        };
+        let file = full.expect("the device that is always full");
+        let begun = FileWriter::over(file, partial, "part".to_owned(), 0, Day::new(20_000));
+        // So few bytes that all of them wait in memory until the end.
+        let Err(error) = begun.expect("a begun file").finish() else {
+            panic!("finished on a full disk")
+        };
+        let mut causes: Option<&(dyn Error + 'static)> = Some(&error);
+        let mut kinds = Vec::new();
+        while let Some(cause) = causes {
+            kinds.extend(cause.downcast_ref::<io::Error>().map(io::Error::kind));
+            causes = cause.source();
+        }
+        assert_eq!(kinds, [io::ErrorKind::StorageFull], "{error:?}");
     }
 }
