@@ -10,8 +10,11 @@ const CUSTOMER_BYTES_MAX: usize = 128;
 /// Whether `subject` can name a customer: 1–128 bytes, without Unicode white space, control
 /// characters, `.`, `*` and `>`.
 pub fn is_customer(subject: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '.' | '*' | '>');
-    (1..=CUSTOMER_BYTES_MAX).contains(&subject.len()) && !subject.contains(forbidden)
+    // Most names are plain, and bytes are read faster than characters.
+    (1..=CUSTOMER_BYTES_MAX).contains(&subject.len())
+        && (subject.bytes().all(is_plain) || !subject.contains(forbidden))
 }
 
 /// The part of all wallets that one engine owns: those whose hash falls on `index` of `count`.

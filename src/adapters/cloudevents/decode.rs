@@ -219,12 +219,10 @@ fn object_members(
 
 /// After a member: whether another one follows, or the object ended.
 fn another(scanner: &mut Scanner<'_>) -> Result<bool, NotJson> {
-    if scanner.take(b',') {
-        Ok(true)
-    } else if scanner.take(b'}') {
-        Ok(false)
-    } else {
-        Err(NotJson)
+    match scanner.next() {
+        Some(b',') => Ok(true),
+        Some(b'}') => Ok(false),
+        _ => Err(NotJson),
     }
 }
 

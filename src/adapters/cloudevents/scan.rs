@@ -44,21 +44,31 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte after white space, not taken.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
-        while let Some(byte) = self.text.get(self.at) {
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(*byte);
+        loop {
+            match *self.text.get(self.at)? {
+                byte if byte > b' ' => return Some(byte),
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return Some(byte),
             }
-            self.at += 1;
         }
-        None
     }
 
     /// Takes `byte` if it is next after white space.
+    #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
+    }
+
+    /// Takes the next byte after white space.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<u8> {
+        let next = self.peek()?;
+        self.at += 1;
+        Some(next)
     }
 
     /// Only white space is left.
@@ -177,6 +187,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string whose opening quote is next.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<StringSpan, NotJson> {
         self.at += 1;
         let start = self.at;
@@ -202,18 +213,21 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves to the next quote, backslash or control character, or to the end.
+    #[inline]
     fn skip_plain(&mut self) {
         const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
         const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-        const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+        const TWOS: u64 = u64::from_ne_bytes([0x02; 8]);
+        const QUOTES_AND_BELOW: u64 = u64::from_ne_bytes([b' ' + 1; 8]);
         const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-        const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
         while let Some(chunk) = self.text[self.at..].first_chunk::<8>() {
             let word = u64::from_le_bytes(*chunk);
-            // A byte's high bit is set where it is zero (or, past the first such, by a borrow).
-            let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-            let below_space = word.wrapping_sub(SPACES) & !word;
-            let special = (zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | below_space) & HIGHS;
+            // A byte's high bit is set where it is below what is taken away (or, past the first
+            // such, by a borrow). With its bit of two turned, a quote is a space, space itself is
+            // above that, and control characters stay among themselves.
+            let below = |word: u64, bound: u64| word.wrapping_sub(bound) & !word;
+            let quotes_and_controls = below(word ^ TWOS, QUOTES_AND_BELOW);
+            let special = (quotes_and_controls | below(word ^ BACKSLASHES, ONES)) & HIGHS;
             if special != 0 {
                 self.at += special.trailing_zeros() as usize / 8;
                 return;

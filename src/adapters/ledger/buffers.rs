@@ -22,14 +22,17 @@ pub(super) struct Validity {
 }
 
 impl Validity {
+    #[inline]
     fn push(&mut self, is_valid: bool) {
-        if !is_valid && self.valid.is_empty() {
-            self.valid.resize(self.rows, true);
-        }
         if !is_valid || !self.valid.is_empty() {
-            self.valid.push(is_valid);
+            self.note(is_valid);
         }
         self.rows += 1;
+    }
+
+    fn note(&mut self, is_valid: bool) {
+        self.valid.resize(self.rows, true);
+        self.valid.push(is_valid);
     }
 
     fn into_nulls(self) -> Option<NullBuffer> {
@@ -158,14 +161,17 @@ impl Texts {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.end(true);
     }
 
+    #[inline]
     pub(super) fn push_option(&mut self, text: Option<&str>) {
-        self.bytes
-            .extend_from_slice(text.unwrap_or_default().as_bytes());
+        if let Some(text) = text {
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
         self.end(text.is_some());
     }
 
@@ -177,6 +183,7 @@ impl Texts {
         self.end(text.is_some());
     }
 
+    #[inline]
     fn end(&mut self, is_valid: bool) {
         self.offsets.push(self.bytes.len() as i32);
         self.validity.push(is_valid);
