@@ -325,6 +325,23 @@ mod tests {
         }
     }
 
+    /// Eight bytes are looked at together, so each character stands at each place of such a word,
+    /// beside each kind of neighbour.
+    #[test]
+    fn every_character_at_every_place_is_what_a_json_library_says() {
+        let characters = (0..0x300).filter_map(char::from_u32);
+        for character in characters.chain(['\u{20ac}', '\u{10ffff}']) {
+            for before in 0..17 {
+                for around in [" ", "!", "#", "]", "é"] {
+                    let (left, right) = (around.repeat(before), around.repeat(9));
+                    let text = format!("\"{left}{character}{right}\"");
+                    let expected = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+                    assert_eq!(is_json(&text), expected, "{text:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn limits_nesting() {
         let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
