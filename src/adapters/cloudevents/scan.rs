@@ -48,7 +48,6 @@ impl<'a> Scanner<'a> {
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.get(self.at)? {
-                byte if byte > b' ' => return Some(byte),
                 b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
                 byte => return Some(byte),
             }

@@ -332,6 +332,7 @@ mod tests {
         begin().finish().expect("a finished file");
         assert_eq!(files(), 1);
     }
+
     #[test]
     fn what_a_full_disk_answers_last_is_known_as_that() {
         let full = File::options().write(true).open("/dev/full");
