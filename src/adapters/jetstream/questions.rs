@@ -1,6 +1,6 @@
 //! Questions: requests that a worker answers from memory.
 //!
-//! Owns their subject and sending the answer. Leaves the answer to the job.
+//! Owns their subject, asking, and sending the answer. Leaves the answer to the job.
 
 use async_nats::{Client, Message, Subscriber};
 use bytes::Bytes;
@@ -35,6 +35,13 @@ impl Connection {
         let requests = client.subscribe(format!("{BALANCE}*")).await;
         let requests = requests.map_err(|fault| NatsError::Ask(Box::new(fault)))?;
         Ok(Questions { client, requests })
+    }
+
+    /// What the owner of `customer`'s wallet answers; `None` while nobody does.
+    pub async fn ask(&self, customer: &str) -> Option<Bytes> {
+        let subject = format!("{BALANCE}{customer}");
+        let answer = self.client.request(subject, Bytes::new()).await;
+        Some(answer.ok()?.payload)
     }
 }
 
