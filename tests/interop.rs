@@ -9,6 +9,8 @@
 
 #[path = "support/engines.rs"]
 mod engines;
+#[path = "support/nats.rs"]
+mod nats;
 #[path = "support/purser.rs"]
 mod purser;
 
@@ -17,6 +19,7 @@ use std::path::Path;
 use std::process::Command;
 
 use engines::python;
+use nats::SERVER;
 use purser::{Place, ran};
 
 /// Prices whose charges and costs use every place of a decimal.
@@ -271,26 +274,38 @@ fn another_engine_makes_the_same_invoices_of_a_year() {
     place.done(&["invoice", "--check"]);
 }
 
-/// Its totals are checked by itself, against both contenders.
+/// Its totals are checked by itself, against every contender.
 #[test]
-fn the_bench_measures_both_and_leaves_nothing_behind() {
+fn the_bench_measures_each_load_and_leaves_nothing_behind() {
     let place = Place::new();
     let work = place.path("work");
     let mut bench = place.command(&["bench", "--events", "5000", "--customers", "50"]);
-    bench.args(["--rounds", "2", "--work"]).arg(&work);
-    bench.arg("--python").arg(python());
+    bench.args(["--rounds", "1", "--identities", "20000", "--work"]);
+    bench.arg(&work).arg("--python").arg(python());
+    bench.arg("--nats-server").arg(SERVER.find());
     let measured = ran(bench.output().expect("a run"));
     // So few events are no measure of speed.
     assert!([0, 1].contains(&measured.code), "{measured:?}");
-    let rows = measured
-        .out
-        .lines()
-        .filter(|line| line.starts_with("| `replay`"));
-    assert_eq!(rows.count(), 3, "{measured:?}");
-    assert!(
-        measured.out.contains("| ledger: bytes an entry | "),
-        "{measured:?}"
-    );
+    let expected = [
+        "`replay`: speed",
+        "`replay`: events",
+        "`replay`: peak memory",
+        "ledger: bytes",
+        "`run` on a backlog, one event",
+        "`run` on a backlog, 100 events",
+        "event → alert, in ms: p50",
+        "event → alert, in ms: p99",
+        "event → alert, in ms: the longest",
+        "events a second that arrived",
+        "`replay`, a customer for every two events",
+        "`replay` into a ledger with many identities",
+        "restart: time",
+    ];
+    let rows: Vec<&str> = measured.out.lines().skip(3).collect();
+    assert_eq!(rows.len(), expected.len(), "{measured:?}");
+    for (row, what) in rows.iter().zip(expected) {
+        assert!(row.starts_with(&format!("| {what}")), "{what} in {row}");
+    }
     let left = std::fs::read_dir(work).expect("a folder");
     assert_eq!(left.count(), 0, "{measured:?}");
 }

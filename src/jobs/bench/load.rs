@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use crate::domain::rfc3339;
-use crate::domain::units::{MICROS_PER_DAY, Timestamp};
+use crate::domain::units::{MICROS_PER_DAY, MICROS_PER_HOUR, Timestamp};
 use crate::jobs::random::Random;
 
 /// The price tables of the load, by file name.
@@ -16,16 +16,16 @@ pub(super) const PRICES: [(&str, &str); 2] = [
     ("second.toml", include_str!("second.toml")),
 ];
 
-/// 2026-10-14, in microseconds since 1970: two days before the second price table is in force.
-const BEGINS: i64 = 1_791_936_000_000_000;
-/// The load lasts so many days.
-const DAYS: i64 = 4;
+/// 2026-10-16, in microseconds since 1970: from then on the second price table is in force.
+const SECOND_TABLE: i64 = 1_792_108_800_000_000;
 /// Microcredits of a document, of an input token and of an output token, in each table.
 const CREDITS: [[i64; 3]; 2] = [[1_000_000, 50, 200], [800_000, 50, 150]];
 /// Microcredits that an answer takes at least.
 const ANSWER_MIN: i64 = 50_000;
 /// A copy is of one of the last so many events.
 const COPIED_LINES: usize = 10_000;
+/// A prime, so that customers who follow each other have numbers that do not.
+const SCATTER: u64 = 2_654_435_761;
 
 /// How much of what.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,36 @@ pub struct Load {
     pub seed: u64,
     /// Lines, copies included.
     pub lines: u64,
+    /// Each has an event if there are lines enough; few have most.
     pub customers: u64,
+}
+
+/// When the events are: from `begins` on for `lasts`, evenly, in microseconds (since 1970).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    begins: i64,
+    lasts: i64,
+}
+
+impl Times {
+    /// Four days, the second price table in force from their middle on.
+    pub(super) const BOTH_TABLES: Self = Self {
+        begins: SECOND_TABLE - 2 * MICROS_PER_DAY,
+        lasts: 4 * MICROS_PER_DAY,
+    };
+    /// The four days before those.
+    pub(super) const BEFORE: Self = Self {
+        begins: SECOND_TABLE - 6 * MICROS_PER_DAY,
+        lasts: 4 * MICROS_PER_DAY,
+    };
+
+    /// The hour before `now`, for a broker that stamps messages by a clock.
+    pub(super) fn hour_before(now: Timestamp) -> Self {
+        Self {
+            begins: now.get() - MICROS_PER_HOUR,
+            lasts: MICROS_PER_HOUR,
+        }
+    }
 }
 
 /// What a load comes to, whoever reads it.
@@ -50,21 +79,29 @@ pub(super) struct Totals {
 /// # Errors
 ///
 /// Those of `out`.
-pub(super) fn write(load: Load, out: &mut impl Write) -> io::Result<Totals> {
+pub(super) fn write(load: Load, times: Times, out: &mut impl Write) -> io::Result<Totals> {
     let mut random = Random(load.seed);
     let mut recent: Vec<String> = Vec::new();
     let mut totals = Totals {
         events: 0,
         micros: 0,
     };
+    // Customers who have had their turn.
+    let mut turns = 0;
     for number in 0..load.lines {
         if !recent.is_empty() && random.between(1, 100) == 1 {
             out.write_all(random.one_of(&recent).as_bytes())?;
             continue;
         }
-        let passed = DAYS * MICROS_PER_DAY / load.lines.max(1).cast_signed() * number.cast_signed();
-        let table = usize::from(passed >= 2 * MICROS_PER_DAY);
-        let (line, micros) = event(load, number, BEGINS + passed, table, &mut random);
+        let passed = times.lasts / load.lines.cast_signed() * number.cast_signed();
+        let customer = match turns < (number + 1) * load.customers / load.lines {
+            true => {
+                turns += 1;
+                turns * SCATTER % load.customers
+            }
+            false => draw(load.customers, &mut random),
+        };
+        let (line, micros) = event(number, customer, times.begins + passed, &mut random);
         let slot = totals.events as usize % COPIED_LINES;
         totals.events += 1;
         totals.micros += micros;
@@ -78,12 +115,15 @@ pub(super) fn write(load: Load, out: &mut impl Write) -> io::Result<Totals> {
     Ok(totals)
 }
 
+/// The lower a number, the oftener it is drawn.
+fn draw(customers: u64, random: &mut Random) -> u64 {
+    let below = random.between(0, customers - 1);
+    random.between(0, below)
+}
+
 /// A line of about 250 bytes, and the microcredits that it comes to.
-fn event(load: Load, number: u64, at: i64, table: usize, random: &mut Random) -> (String, i64) {
-    let [document, input, output] = CREDITS[table];
-    // The lower a number, the oftener it is drawn: few customers have most events.
-    let below = random.between(0, load.customers - 1);
-    let customer = random.between(0, below);
+fn event(number: u64, customer: u64, at: i64, random: &mut Random) -> (String, i64) {
+    let [document, input, output] = CREDITS[usize::from(at >= SECOND_TABLE)];
     let time = rfc3339::format(Timestamp::new(at));
     let request = random.between(0, (1 << 48) - 1);
     let (kind, data, micros) = match random.between(1, 2) {
@@ -114,6 +154,8 @@ fn event(load: Load, number: u64, at: i64, table: usize, random: &mut Random) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::adapters::cloudevents::Decoder;
     use crate::domain::event::Reading;
@@ -126,8 +168,9 @@ mod tests {
             customers: 100,
         };
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        let totals = write(load, &mut first).unwrap();
-        assert_eq!(write(load, &mut second).unwrap(), totals);
+        let times = Times::BOTH_TABLES;
+        let totals = write(load, times, &mut first).unwrap();
+        assert_eq!(write(load, times, &mut second).unwrap(), totals);
         assert!(first == second);
         let lines = first.split_inclusive(|byte| *byte == b'\n');
         assert_eq!(lines.clone().count(), 20_000);
@@ -143,5 +186,20 @@ mod tests {
             "{}",
             first.len()
         );
+    }
+    #[test]
+    fn each_customer_has_an_event() {
+        let load = Load {
+            seed: 7,
+            lines: 2_000,
+            customers: 1_000,
+        };
+        let mut lines = Vec::new();
+        write(load, Times::BEFORE, &mut lines).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        let customers = lines.lines().filter_map(|line| line.split('"').nth(19));
+        let customers: BTreeSet<&str> = customers.collect();
+        // But for those whose turn came in copies at the end.
+        assert!((998..=1_000).contains(&customers.len()), "{customers:?}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use wait4::Wait4;
@@ -43,13 +43,16 @@ pub(super) fn measured(command: &mut Command) -> io::Result<(Took, String)> {
     if !ended.status.success() {
         return Err(io::Error::other(format!("{command:?}: {said}")));
     }
-    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let took = Took {
         wall_micros: micros(wall),
         cpu_micros: micros(ended.rusage.utime + ended.rusage.stime),
         peak_bytes: ended.rusage.maxrss,
     };
     Ok((took, out))
+}
+
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A figure of several rounds.
