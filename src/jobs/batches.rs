@@ -10,15 +10,11 @@ use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::time::{Duration, Instant};
 
 use super::recall::Recall;
-use crate::adapters::ledger::{Columns, RecoverError, WantedCharge};
+use crate::adapters::ledger::{Columns, GROUP_BYTES, GROUP_ROWS, RecoverError, WantedCharge};
 use crate::domain::engine::Charged;
 use crate::domain::entry::{Entry, Kind, Sink};
 use crate::domain::units::Timestamp;
 
-/// Rows that go to the encoder at once.
-const CHUNK_ROWS: usize = 4 << 10;
-/// Bytes that do.
-const CHUNK_BYTES: usize = 4 << 20;
 /// Rows of a batch.
 const BATCH_ROWS: i64 = 1_000_000;
 /// Bytes of a batch before encoding, roughly.
@@ -209,7 +205,7 @@ impl<R: Rows> Sink for Batches<R> {
         self.recall.note(row);
         self.rows.append(row);
         // Also within a message, which may hold any number of events.
-        if self.rows.rows() >= CHUNK_ROWS || self.rows.bytes() >= CHUNK_BYTES {
+        if self.rows.rows() >= GROUP_ROWS || self.rows.bytes() >= GROUP_BYTES {
             self.send_rows();
         }
     }
@@ -268,10 +264,10 @@ mod tests {
         let (first, second) = (Day::new(20_000), Day::new(20_001));
         for rows in [
             1,
-            CHUNK_ROWS - 1,
-            CHUNK_ROWS,
-            CHUNK_ROWS + 1,
-            3 * CHUNK_ROWS,
+            GROUP_ROWS - 1,
+            GROUP_ROWS,
+            GROUP_ROWS + 1,
+            3 * GROUP_ROWS,
         ] {
             // Room for all, so that the one thread of this test never waits.
             let (work, taken) = sync_channel(100);
@@ -321,7 +317,7 @@ mod tests {
     fn rows_are_handed_on_within_a_message() {
         let (work, taken) = sync_channel(100);
         let mut batches = Batches::new(Days::default(), 0, INTERVAL, work);
-        for entry in 1..=5 * CHUNK_ROWS as i64 {
+        for entry in 1..=5 * GROUP_ROWS as i64 {
             batches.append(&row(entry, Timestamp::EPOCH));
         }
         assert_eq!(taken.try_iter().count(), 5);

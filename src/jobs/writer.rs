@@ -20,8 +20,8 @@ use crate::adapters::ledger::{
     self, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
 };
 
-/// Chunks of rows that may wait; the engine waits when there are more.
-const WAITING_CHUNKS: usize = 3;
+/// Groups of rows that may wait; the engine waits when there are more.
+const WAITING_GROUPS: usize = 1;
 /// Commits between two checkpoints of the table's log: without them each commit and each opening
 /// takes longer than the one before.
 const COMMITS_A_CHECKPOINT: u64 = 100;
@@ -61,7 +61,7 @@ pub struct WriterThread {
 impl Writer {
     /// Starts the thread; what is sent to it is written in order, until the sender is dropped.
     pub fn start(self) -> (SyncSender<Work>, WriterThread) {
-        let (work, waiting) = sync_channel(WAITING_CHUNKS);
+        let (work, waiting) = sync_channel(WAITING_GROUPS);
         let thread = std::thread::spawn(move || self.write(&waiting));
         (work, WriterThread { thread })
     }
@@ -80,7 +80,7 @@ impl Writer {
                                 assert_eq!(open.day(), day, "a batch of two days");
                                 open
                             }
-                            None => FileWriter::create(&self.folder, self.shard, day)?,
+                            None => FileWriter::create(&self.folder, day)?,
                         };
                         file.insert(open).write(*columns)?;
                     }

@@ -3,7 +3,6 @@
 //! Owns numbers, booleans and texts with their nulls, and handing them to Arrow without copying.
 //! Leaves which columns there are to `columns`.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray, StringArray};
@@ -22,8 +21,17 @@ pub(super) struct Validity {
 }
 
 impl Validity {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether each row has a value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = bool> {
+        (0..self.rows).map(|row| self.valid.get(row).is_none_or(|is_valid| *is_valid))
+    }
+
     #[inline]
-    fn push(&mut self, is_valid: bool) {
+    pub(super) fn push(&mut self, is_valid: bool) {
         if !is_valid || !self.valid.is_empty() {
             self.note(is_valid);
         }
@@ -149,11 +157,11 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// An empty column with room for as many texts of the same length.
+    /// An empty column with room for as many texts, which may be a little longer.
     pub(super) fn like(&self) -> Self {
         let mut offsets = Vec::with_capacity(self.offsets.len());
         offsets.push(0);
-        let bytes = Vec::with_capacity(self.bytes.len());
+        let bytes = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8);
         Self {
             bytes,
             offsets,
@@ -171,14 +179,6 @@ impl Texts {
     pub(super) fn push_option(&mut self, text: Option<&str>) {
         if let Some(text) = text {
             self.bytes.extend_from_slice(text.as_bytes());
-        }
-        self.end(text.is_some());
-    }
-
-    pub(super) fn push_display(&mut self, text: Option<impl std::fmt::Display>) {
-        if let Some(text) = &text {
-            // Writing to memory does not fail.
-            drop(write!(self.bytes, "{text}"));
         }
         self.end(text.is_some());
     }

@@ -1,7 +1,7 @@
 //! Rows → columns in memory.
 //!
-//! Owns which field of a row goes to which column, what is kept of a rejected body, and the Arrow
-//! batch. Leaves a column's memory to `buffers` and Parquet to `encode`.
+//! Owns which field of a row goes to which column, and what is kept of a rejected body. Leaves a
+//! column's memory to `buffers` and `codes`, and Parquet to `encode`.
 //!
 //! Invariant: all columns have as many values as there are rows; appending a row allocates only
 //! when a buffer grows.
@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, PrimitiveArray, RecordBatch};
+use arrow::array::{ArrayRef, PrimitiveArray};
 use arrow::datatypes::{
     Date32Type, Decimal64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType,
 };
@@ -19,6 +19,8 @@ use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 
 use super::buffers::{Fixed, Flags, Texts};
+use super::codes::Codes;
+use super::group::{Group, Held};
 use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema, narrow};
 use crate::domain::entry::{Entry, GrantId, Payload, RawBody, Sink};
 use crate::domain::units::Day;
@@ -33,35 +35,35 @@ pub struct Columns {
     /// Their day; all rows have the same.
     day: Option<Day>,
     entry: Fixed<Int64Type>,
-    source: Texts,
+    source: Codes,
     seq: Fixed<Int64Type>,
     idx: Fixed<Int32Type>,
     leg: Fixed<Int32Type>,
-    kind: Texts,
-    customer: Texts,
+    kind: Codes,
+    customer: Codes,
     period: Fixed<Date32Type>,
     used_at: Fixed<TimestampMicrosecondType>,
     received_at: Fixed<TimestampMicrosecondType>,
-    event_source: Texts,
+    event_source: Codes,
     event_id: Texts,
-    event_type: Texts,
-    task: Texts,
-    unit: Texts,
+    event_type: Codes,
+    task: Codes,
+    unit: Codes,
     quantity: Fixed<Decimal64Type>,
     credits: Fixed<Decimal64Type>,
-    grant_id: Texts,
+    grant_id: Codes,
     /// The ids of pools, each written once.
     pool_ids: HashMap<Day, String>,
     delta: Fixed<Decimal64Type>,
     balance: Fixed<Decimal64Type>,
     amount: Fixed<Decimal64Type>,
-    currency: Texts,
+    currency: Codes,
     cost_usd: Fixed<Decimal64Type>,
-    plan: Texts,
-    price_version: Texts,
-    price_id: Texts,
+    plan: Codes,
+    price_version: Codes,
+    price_id: Codes,
     late: Flags,
-    reason: Texts,
+    reason: Codes,
     data: Texts,
 }
 
@@ -117,15 +119,11 @@ impl Columns {
         self.entry.values.len()
     }
 
-    /// Roughly the memory that the rows take, in bytes: the long texts, and a part for the rest.
+    /// Roughly the memory that the rows take, in bytes: the texts, and a part for the rest.
     pub fn bytes(&self) -> usize {
-        let texts = [
-            &self.data,
-            &self.event_id,
-            &self.event_source,
-            &self.customer,
-        ];
-        self.rows() * 256 + texts.iter().map(|text| text.bytes.len()).sum::<usize>()
+        let texts = self.data.bytes.len() + self.event_id.bytes.len();
+        let repeated = self.event_source.text.len() + self.customer.text.len();
+        self.rows() * 256 + texts + repeated
     }
 
     pub fn day(&self) -> Option<Day> {
@@ -136,42 +134,44 @@ impl Columns {
     ///
     /// # Errors
     ///
-    /// None with columns of equal length, which these are.
-    pub fn into_batch(self) -> Result<RecordBatch, ArrowError> {
+    /// A decimal with too many digits, which these have not.
+    pub(super) fn into_group(self) -> Result<Group, ArrowError> {
         let rows = self.rows();
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(PrimitiveArray::<Int32Type>::from_value(self.shard, rows)),
-            self.entry.into_array(),
-            self.source.into_array()?,
-            self.seq.into_array(),
-            self.idx.into_array(),
-            self.leg.into_array(),
-            self.kind.into_array()?,
-            self.customer.into_array()?,
-            self.period.into_array(),
-            self.used_at.into_instants(),
-            self.received_at.into_instants(),
-            self.event_source.into_array()?,
-            self.event_id.into_array()?,
-            self.event_type.into_array()?,
-            self.task.into_array()?,
-            self.unit.into_array()?,
-            self.quantity.into_decimals(CREDIT_PLACES)?,
-            self.credits.into_decimals(CREDIT_PLACES)?,
-            self.grant_id.into_array()?,
-            self.delta.into_decimals(CREDIT_PLACES)?,
-            self.balance.into_decimals(CREDIT_PLACES)?,
-            self.amount.into_decimals(MONEY_PLACES)?,
-            self.currency.into_array()?,
-            self.cost_usd.into_decimals(MONEY_PLACES)?,
-            self.plan.into_array()?,
-            self.price_version.into_array()?,
-            self.price_id.into_array()?,
-            self.late.into_array(),
-            self.reason.into_array()?,
-            self.data.into_array()?,
+        let shard = PrimitiveArray::<Int32Type>::from_value(self.shard, rows);
+        let array = |array: ArrayRef| Held::Arrays(vec![array]);
+        let columns = vec![
+            array(Arc::new(shard)),
+            array(self.entry.into_array()),
+            Held::Codes(self.source),
+            array(self.seq.into_array()),
+            array(self.idx.into_array()),
+            array(self.leg.into_array()),
+            Held::Codes(self.kind),
+            Held::Codes(self.customer),
+            array(self.period.into_array()),
+            array(self.used_at.into_instants()),
+            array(self.received_at.into_instants()),
+            Held::Codes(self.event_source),
+            array(self.event_id.into_array()?),
+            Held::Codes(self.event_type),
+            Held::Codes(self.task),
+            Held::Codes(self.unit),
+            array(self.quantity.into_decimals(CREDIT_PLACES)?),
+            array(self.credits.into_decimals(CREDIT_PLACES)?),
+            Held::Codes(self.grant_id),
+            array(self.delta.into_decimals(CREDIT_PLACES)?),
+            array(self.balance.into_decimals(CREDIT_PLACES)?),
+            array(self.amount.into_decimals(MONEY_PLACES)?),
+            Held::Codes(self.currency),
+            array(self.cost_usd.into_decimals(MONEY_PLACES)?),
+            Held::Codes(self.plan),
+            Held::Codes(self.price_version),
+            Held::Codes(self.price_id),
+            array(self.late.into_array()),
+            Held::Codes(self.reason),
+            array(self.data.into_array()?),
         ];
-        RecordBatch::try_new(batch_schema(), columns)
+        Ok(Group::of(rows, columns))
     }
 }
 

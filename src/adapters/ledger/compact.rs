@@ -16,6 +16,7 @@ use arrow::error::ArrowError;
 use super::columns::batch_schema;
 use super::delta::{Ledger, Merge, NewFile};
 use super::encode::{EncodeError, FileWriter};
+use super::group::Group;
 use super::recover::{Content, RecoverError};
 use crate::domain::calendar;
 
@@ -50,7 +51,8 @@ pub async fn compact(
     let day = calendar::day(merge.day.parse().map_err(|_| CompactError::Day {
         day: merge.day.clone(),
     })?);
-    let mut writer = FileWriter::create(folder, merge.shard, day)?;
+    let mut writer = FileWriter::create(folder, day)?;
+    let mut group = Group::default();
     let mut before = None;
     for file in &merge.files {
         let content = Content::fetch(ledger, file).await?;
@@ -63,9 +65,16 @@ pub async fn compact(
                         follow(&mut before, *entry, &merge.day)?;
                     }
                 }
-                Ok::<(), CompactError>(writer.append(&batch)?)
+                group.add(batch.columns());
+                if group.is_full() {
+                    writer.append(std::mem::take(&mut group))?;
+                }
+                Ok::<(), CompactError>(())
             },
         )?;
+    }
+    if group.rows() > 0 {
+        writer.append(group)?;
     }
     Ok(writer.finish()?)
 }

@@ -1,7 +1,7 @@
-//! Columns → a Parquet file.
+//! Groups of rows → a Parquet file.
 //!
 //! Owns the encoding of each column, the file's name, its statistics and putting it on the disk.
-//! Leaves making it visible to `delta`.
+//! Leaves texts that repeat to `dictionary`, and making the file visible to `delta`.
 //!
 //! Invariant: a file that `finish` returned is on the disk, and so is its name; until a commit
 //! names it, nobody sees it.
@@ -9,26 +9,32 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::compute::{max, max_string, min, min_string};
-use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{
+    ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedFileWriter;
 use uuid::Uuid;
+use zstd::bulk::Compressor;
 
 use super::columns::{Columns, batch_schema};
 use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder, sync_folder};
+use super::dictionary;
+use super::group::{GROUP_ROWS, Group, Held};
 use crate::domain::units::{Day, Timestamp};
 
-/// Rows of a row group: what a reader skips or reads at once, and what the writer holds.
-const ROW_GROUP_ROWS: usize = 128 << 10;
-/// Bytes of a row group, so that long rows do not fill the memory.
-const ROW_GROUP_BYTES: usize = 24 << 20;
+/// Fast, and hardly larger than what higher levels make.
+const ZSTD_LEVEL: i32 = 1;
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +57,16 @@ pub enum EncodeError {
 
 /// One file of one day, being written.
 pub struct FileWriter {
-    shard: u32,
     day: Day,
     /// Relative to the table's root.
     name: String,
     partial: Partial,
-    writer: ArrowWriter<File>,
+    writer: SerializedFileWriter<File>,
+    /// Of columns that the library encodes.
+    encoders: ArrowRowGroupWriterFactory,
+    zstd: Compressor<'static>,
+    groups: usize,
     rows: u64,
-    stats: FileStats,
 }
 
 /// A file that is deleted again unless it is finished: on a disk that is full, what was begun in
@@ -78,12 +86,12 @@ impl Drop for Partial {
 }
 
 impl FileWriter {
-    /// Starts a file for rows of `shard` received on `day`, below the table's folder.
+    /// Starts a file for rows received on `day`, below the table's folder.
     ///
     /// # Errors
     ///
     /// The folder or the file can't be made.
-    pub fn create(table: &Path, shard: u32, day: Day) -> Result<Self, EncodeError> {
+    pub fn create(table: &Path, day: Day) -> Result<Self, EncodeError> {
         let name = format!("{}/part-{}.parquet", partition_folder(day), Uuid::new_v4());
         let path = table.join(&name);
         let io = |source| EncodeError::Io {
@@ -98,32 +106,33 @@ impl FileWriter {
             path,
             is_finished: false,
         };
-        Self::over(file, partial, name, shard, day)
+        Self::over(file, partial, name, day)
     }
 
-    fn over(
-        file: File,
-        partial: Partial,
-        name: String,
-        shard: u32,
-        day: Day,
-    ) -> Result<Self, EncodeError> {
+    fn over(file: File, partial: Partial, name: String, day: Day) -> Result<Self, EncodeError> {
+        let parquet = |source| EncodeError::Parquet {
+            path: partial.path.clone(),
+            source,
+        };
         let options = ArrowWriterOptions::new()
-            .with_properties(properties())
+            .with_properties(properties().map_err(parquet)?)
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, batch_schema(), options);
-        let writer = writer.map_err(|source| EncodeError::Parquet {
+        let parts = writer.and_then(ArrowWriter::into_serialized_writer);
+        let (writer, encoders) = parts.map_err(parquet)?;
+        let zstd = Compressor::new(ZSTD_LEVEL).map_err(|source| EncodeError::Io {
             path: partial.path.clone(),
             source,
         })?;
         Ok(Self {
-            shard,
             day,
             name,
             partial,
             writer,
+            encoders,
+            zstd,
+            groups: 0,
             rows: 0,
-            stats: FileStats::default(),
         })
     }
 
@@ -137,18 +146,48 @@ impl FileWriter {
     ///
     /// The disk is full, for instance.
     pub fn write(&mut self, columns: Columns) -> Result<(), EncodeError> {
-        self.append(&columns.into_batch()?)
+        self.append(columns.into_group()?)
     }
 
-    /// Encodes more rows, with the columns of `batch_schema`.
-    pub(super) fn append(&mut self, batch: &RecordBatch) -> Result<(), EncodeError> {
-        self.rows += batch.num_rows() as u64;
-        add_stats(&mut self.stats, self.shard, batch);
-        let written = self.writer.write(batch);
-        written.map_err(|source| EncodeError::Parquet {
+    /// Encodes more rows.
+    pub(super) fn append(&mut self, group: Group) -> Result<(), EncodeError> {
+        self.rows += group.rows() as u64;
+        let encoded = self.encode(group);
+        encoded.map_err(|source| EncodeError::Parquet {
             path: self.partial.path.clone(),
             source,
         })
+    }
+
+    fn encode(&mut self, group: Group) -> Result<(), ParquetError> {
+        let schema = batch_schema();
+        let descriptions = self.writer.schema_descr().columns().to_vec();
+        let properties = Arc::clone(self.writer.properties());
+        let encoders = self.encoders.create_column_writers(self.groups)?;
+        self.groups += 1;
+        let mut row_group = self.writer.next_row_group()?;
+        let columns = group.columns.into_iter().zip(schema.fields());
+        for (((held, field), description), mut encoder) in columns.zip(&descriptions).zip(encoders)
+        {
+            let arrays = match held {
+                Held::Codes(codes) if codes.do_repeat() => {
+                    let about = (description, &*properties);
+                    let (bytes, close) = dictionary::encode(&codes, about, &mut self.zstd)?;
+                    row_group.append_column(&bytes, close)?;
+                    continue;
+                }
+                Held::Codes(codes) => vec![codes.to_array()],
+                Held::Arrays(arrays) => arrays,
+            };
+            for array in &arrays {
+                for leaf in compute_leaves(field, array)? {
+                    encoder.write(&leaf)?;
+                }
+            }
+            encoder.close()?.append_to_row_group(&mut row_group)?;
+        }
+        row_group.close()?;
+        Ok(())
     }
 
     /// Ends the file and puts it on the disk.
@@ -163,7 +202,6 @@ impl FileWriter {
             mut partial,
             mut writer,
             rows,
-            stats,
             ..
         } = self;
         let path = partial.path.clone();
@@ -172,7 +210,7 @@ impl FileWriter {
             source,
         };
         // `into_inner` would make a text of what the disk answers.
-        writer.finish().map_err(|source| EncodeError::Parquet {
+        let footer = writer.finish().map_err(|source| EncodeError::Parquet {
             path: path.clone(),
             source,
         })?;
@@ -189,26 +227,29 @@ impl FileWriter {
             size,
             rows,
             day,
-            stats,
+            stats: file_stats(&footer),
         })
     }
 }
 
 /// How each column is stored. Numbers that grow or repeat are small as deltas without
-/// compression; names repeat, so a dictionary and zstd; ids and data hardly do.
-fn properties() -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::default());
+/// compression; texts that repeat get a dictionary, and need none here; others hardly do.
+fn properties() -> Result<WriterProperties, ParquetError> {
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_compression(zstd)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_bloom_filter_max_ndv("event_id".into(), ROW_GROUP_ROWS as u64)
-        .set_column_bloom_filter_max_ndv("customer".into(), ROW_GROUP_ROWS as u64);
+        .set_statistics_truncate_length(None)
+        .set_column_bloom_filter_max_ndv("event_id".into(), GROUP_ROWS as u64)
+        .set_column_bloom_filter_max_ndv("customer".into(), GROUP_ROWS as u64);
     for column in [
+        "shard",
         "entry",
         "seq",
+        "idx",
+        "leg",
+        "period",
         "used_at",
         "received_at",
         "credits",
@@ -221,10 +262,13 @@ fn properties() -> WriterProperties {
             .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED)
             .set_column_compression(column.into(), Compression::UNCOMPRESSED);
     }
-    for column in ["event_id", "data"] {
-        properties = properties
-            .set_column_dictionary_enabled(column.into(), false)
-            .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    for field in batch_schema().fields() {
+        if *field.data_type() == DataType::Utf8 {
+            let column = field.name().as_str();
+            properties = properties
+                .set_column_dictionary_enabled(column.into(), false)
+                .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        }
     }
     // Least and greatest cost a comparison a value, and of these nobody asks for a range: each has
     // a few values, or any.
@@ -243,53 +287,45 @@ fn properties() -> WriterProperties {
         properties =
             properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
     }
-    properties.build()
+    Ok(properties.build())
 }
 
-fn add_stats(stats: &mut FileStats, shard: u32, batch: &RecordBatch) {
-    if batch.num_rows() == 0 {
-        return;
-    }
-    let column = |name: &str| batch.column_by_name(name).map(|array| array.as_ref());
-    let longs = |name| column(name).map(|array| array.as_primitive::<Int64Type>());
-    let texts = |name| column(name).map(|array| array.as_string::<i32>());
-    let instants =
-        |name| column(name).map(|array| array.as_primitive::<TimestampMicrosecondType>());
-    widen(&mut stats.shard, 0, Some(shard), Some(shard));
-    if let Some(entry) = longs("entry") {
-        widen(&mut stats.entry, 0, min(entry), max(entry));
-    }
-    if let Some(seq) = longs("seq") {
-        widen(&mut stats.seq, 0, min(seq), max(seq));
-    }
-    if let Some(period) = column("period").map(|array| array.as_primitive::<Date32Type>()) {
-        let (from, to) = (min(period).map(Day::new), max(period).map(Day::new));
-        widen(&mut stats.period, period.null_count(), from, to);
-    }
-    for (stats, name) in [
-        (&mut stats.used_at, "used_at"),
-        (&mut stats.received_at, "received_at"),
-    ] {
-        if let Some(at) = instants(name) {
-            let (from, to) = (min(at).map(Timestamp::new), max(at).map(Timestamp::new));
-            widen(stats, at.null_count(), from, to);
+/// The statistics of a file's columns, out of its footer.
+fn file_stats(footer: &ParquetMetaData) -> FileStats {
+    let mut stats = FileStats::default();
+    for column in footer
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+    {
+        let Some(of) = column.statistics() else {
+            continue;
+        };
+        match column.column_descr().name() {
+            "shard" => widen(&mut stats.shard, of, |of| ints(of, i32::cast_unsigned)),
+            "entry" => widen(&mut stats.entry, of, |of| longs(of, |entry| entry)),
+            "source" => widen(&mut stats.source, of, texts),
+            "seq" => widen(&mut stats.seq, of, |of| longs(of, |seq| seq)),
+            "kind" => widen(&mut stats.kind, of, texts),
+            "customer" => widen(&mut stats.customer, of, texts),
+            "period" => widen(&mut stats.period, of, |of| ints(of, Day::new)),
+            "used_at" => widen(&mut stats.used_at, of, |of| longs(of, Timestamp::new)),
+            "received_at" => widen(&mut stats.received_at, of, |of| longs(of, Timestamp::new)),
+            "event_id" => widen(&mut stats.event_id, of, texts),
+            _ => {}
         }
     }
-    for (stats, name) in [
-        (&mut stats.source, "source"),
-        (&mut stats.kind, "kind"),
-        (&mut stats.customer, "customer"),
-        (&mut stats.event_id, "event_id"),
-    ] {
-        if let Some(text) = texts(name) {
-            widen_text(stats, text);
-        }
-    }
+    stats
 }
 
-fn widen<T: PartialOrd>(stats: &mut ColumnStats<T>, nulls: usize, min: Option<T>, max: Option<T>) {
-    stats.nulls += nulls as u64;
-    let (Some(min), Some(max)) = (min, max) else {
+/// Adds what a row group says of one column.
+fn widen<T: PartialOrd>(
+    stats: &mut ColumnStats<T>,
+    of: &Statistics,
+    bounds: impl FnOnce(&Statistics) -> Option<(T, T)>,
+) {
+    stats.nulls += of.null_count_opt().unwrap_or_default();
+    let Some((min, max)) = bounds(of) else {
         return;
     };
     stats.bounds = Some(match stats.bounds.take() {
@@ -301,14 +337,26 @@ fn widen<T: PartialOrd>(stats: &mut ColumnStats<T>, nulls: usize, min: Option<T>
     });
 }
 
-fn widen_text(stats: &mut ColumnStats<String>, text: &StringArray) {
-    let (from, to) = (min_string(text), max_string(text));
-    widen(
-        stats,
-        text.null_count(),
-        from.map(str::to_owned),
-        to.map(str::to_owned),
-    );
+fn ints<T>(of: &Statistics, make: impl Fn(i32) -> T) -> Option<(T, T)> {
+    let Statistics::Int32(of) = of else {
+        return None;
+    };
+    Some((make(*of.min_opt()?), make(*of.max_opt()?)))
+}
+
+fn longs<T>(of: &Statistics, make: impl Fn(i64) -> T) -> Option<(T, T)> {
+    let Statistics::Int64(of) = of else {
+        return None;
+    };
+    Some((make(*of.min_opt()?), make(*of.max_opt()?)))
+}
+
+fn texts(of: &Statistics) -> Option<(String, String)> {
+    let Statistics::ByteArray(of) = of else {
+        return None;
+    };
+    let text = |bytes: &ByteArray| bytes.as_utf8().ok().map(str::to_owned);
+    text(of.min_opt()?).zip(text(of.max_opt()?))
 }
 
 #[cfg(test)]
@@ -320,7 +368,7 @@ mod tests {
     #[test]
     fn a_file_that_was_not_finished_is_gone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let begin = || FileWriter::create(folder.path(), 0, Day::new(20_000)).expect("a file");
+        let begin = || FileWriter::create(folder.path(), Day::new(20_000)).expect("a file");
         let files = || {
             let day = folder.path().join(partition_folder(Day::new(20_000)));
             fs::read_dir(day).expect("a folder").count()
@@ -341,7 +389,7 @@ mod tests {
             is_finished: false,
         };
         let file = full.expect("the device that is always full");
-        let begun = FileWriter::over(file, partial, "part".to_owned(), 0, Day::new(20_000));
+        let begun = FileWriter::over(file, partial, "part".to_owned(), Day::new(20_000));
         // So few bytes that all of them wait in memory until the end.
         let Err(error) = begun.expect("a begun file").finish() else {
             panic!("finished on a full disk")

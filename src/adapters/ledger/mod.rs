@@ -1,19 +1,22 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
-//! Owns the columns (`schema`), their memory (`columns`, `buffers`), the files (`encode`), what a
-//! commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`), reading rows again
-//! (`recover`), finding some of them (`find`), merging files (`compact`), the checkpoints of
-//! wallets (`wallets`) and the table of issued invoices (`books`). Leaves what a row means to
-//! `domain::entry`.
+//! Owns the columns (`schema`), their memory (`columns`, `buffers`, `codes`, `group`), the files
+//! (`encode`, `dictionary`), what a commit is (`commit`) and asks of a log (`log`), the Delta table
+//! (`delta`), reading rows again (`recover`), finding some of them (`find`), merging files
+//! (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices (`books`).
+//! Leaves what a row means to `domain::entry`.
 
 mod books;
 mod buffers;
+mod codes;
 mod columns;
 mod commit;
 mod compact;
 mod delta;
+mod dictionary;
 mod encode;
 mod find;
+mod group;
 mod log;
 mod pieces;
 mod recover;
@@ -29,6 +32,7 @@ pub use delta::{
 };
 pub use encode::{EncodeError, FileWriter};
 pub use find::{ChargeName, WantedCharge, charges, rows_of_kind};
+pub use group::{GROUP_BYTES, GROUP_ROWS};
 pub use log::{Fate, Log, LogEntry, Nameplate};
 pub use recover::{RecoverError, has_row, message_rows, rows, rows_of_days};
 pub use wallets::{

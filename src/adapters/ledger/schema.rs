@@ -47,6 +47,8 @@ pub(super) enum Type {
     Int,
     Long,
     Text,
+    /// A text that many rows share.
+    Word,
     Flag,
     Date,
     /// Microseconds in UTC.
@@ -87,7 +89,7 @@ const COLUMNS: [Column; 31] = [
     ),
     always(
         "source",
-        Type::Text,
+        Type::Word,
         "the stream or file that the row came from",
     ),
     always("seq", Type::Long, "place of the message in its source"),
@@ -99,10 +101,10 @@ const COLUMNS: [Column; 31] = [
     always("leg", Type::Int, "numbers the rows of one event"),
     always(
         "kind",
-        Type::Text,
+        Type::Word,
         "what the row records: usage, reversal, grant, …",
     ),
-    maybe("customer", Type::Text, "who holds the wallet"),
+    maybe("customer", Type::Word, "who holds the wallet"),
     maybe(
         "period",
         Type::Date,
@@ -118,16 +120,16 @@ const COLUMNS: [Column; 31] = [
         Type::Time,
         "the broker's time of the message",
     ),
-    maybe("event_source", Type::Text, "the event's source"),
+    maybe("event_source", Type::Word, "the event's source"),
     maybe("event_id", Type::Text, "the event's id"),
-    maybe("event_type", Type::Text, "the event's type"),
-    maybe("task", Type::Text, "the words on the invoice"),
-    maybe("unit", Type::Text, "what quantity is counted in"),
+    maybe("event_type", Type::Word, "the event's type"),
+    maybe("task", Type::Word, "the words on the invoice"),
+    maybe("unit", Type::Word, "what quantity is counted in"),
     maybe("quantity", CREDITS, "how many units; on the first leg only"),
     maybe("credits", CREDITS, "the charge: + usage, - reversal"),
     maybe(
         "grant_id",
-        Type::Text,
+        Type::Word,
         "the grant that paid or changed; null on usage: overage",
     ),
     maybe("delta", CREDITS, "by how much the grant changed"),
@@ -141,15 +143,15 @@ const COLUMNS: [Column; 31] = [
         MONEY,
         "money billed by the row; negative for a credit note",
     ),
-    maybe("currency", Type::Text, "currency of amount"),
+    maybe("currency", Type::Word, "currency of amount"),
     maybe("cost_usd", MONEY, "what the event cost us"),
-    maybe("plan", Type::Text, "the wallet's plan"),
+    maybe("plan", Type::Word, "the wallet's plan"),
     maybe(
         "price_version",
-        Type::Text,
+        Type::Word,
         "version of the price table that priced the row",
     ),
-    maybe("price_id", Type::Text, "the price that matched"),
+    maybe("price_id", Type::Word, "the price that matched"),
     maybe(
         "late",
         Type::Flag,
@@ -157,7 +159,7 @@ const COLUMNS: [Column; 31] = [
     ),
     maybe(
         "reason",
-        Type::Text,
+        Type::Word,
         "why: of rejections, reversals, alerts",
     ),
     maybe(
@@ -189,6 +191,11 @@ pub(super) const fn maybe(name: &'static str, holds: Type, comment: &'static str
 pub(super) fn file_schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| arrow_schema(&COLUMNS[1..]));
     SCHEMA.clone()
+}
+
+/// Whether many rows share the texts of a data file's column.
+pub(super) fn is_repeated(column: usize) -> bool {
+    matches!(COLUMNS[column + 1].holds, Type::Word)
 }
 
 /// The ledger's columns for its creation, each with its comment.
@@ -246,7 +253,7 @@ fn arrow_field(column: &Column) -> Field {
     let data_type = match column.holds {
         Type::Int => DataType::Int32,
         Type::Long => DataType::Int64,
-        Type::Text => DataType::Utf8,
+        Type::Text | Type::Word => DataType::Utf8,
         Type::Flag => DataType::Boolean,
         Type::Date => DataType::Date32,
         Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())),
@@ -260,7 +267,7 @@ fn delta_column(column: &Column) -> Result<StructField, DeltaTableError> {
     let data_type = match column.holds {
         Type::Int => DeltaType::INTEGER,
         Type::Long => DeltaType::LONG,
-        Type::Text => DeltaType::STRING,
+        Type::Text | Type::Word => DeltaType::STRING,
         Type::Flag => DeltaType::BOOLEAN,
         Type::Date => DeltaType::DATE,
         Type::Time => DeltaType::TIMESTAMP,
