@@ -36,8 +36,12 @@ pub struct FileError {
 /// Lines that follow each other.
 #[derive(Debug)]
 pub enum Block {
-    /// Whole lines, the first one numbered `first`; each ends at `\n` but perhaps the last.
-    Lines { first: u64, bytes: Vec<u8> },
+    /// So many whole lines, the first one numbered `first`; each ends at `\n` but perhaps the last.
+    Lines {
+        first: u64,
+        count: u64,
+        bytes: Vec<u8>,
+    },
     /// One line that is too long to be kept.
     Long(LongLine),
 }
@@ -156,8 +160,13 @@ impl LineReader {
     fn lines(&mut self, bytes: Vec<u8>) -> Block {
         let first = self.next;
         let ends = memchr_iter(b'\n', &bytes).count() as u64;
-        self.next += ends + u64::from(bytes.last() != Some(&b'\n'));
-        Block::Lines { first, bytes }
+        let count = ends + u64::from(bytes.last() != Some(&b'\n'));
+        self.next += count;
+        Block::Lines {
+            first,
+            count,
+            bytes,
+        }
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -286,11 +295,17 @@ mod tests {
         let mut lines = Vec::new();
         for block in blocks {
             match block {
-                Block::Lines { first, bytes } => {
+                Block::Lines {
+                    first,
+                    count,
+                    bytes,
+                } => {
                     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+                    let before = lines.len();
                     for (line, number) in body.split(|byte| *byte == b'\n').zip(*first..) {
                         lines.push((number, String::from_utf8_lossy(line).into_owned()));
                     }
+                    assert_eq!((lines.len() - before) as u64, *count);
                 }
                 Block::Long(long) => lines.push((long.number, format!("{} long", long.length))),
             }

@@ -34,6 +34,32 @@ pub struct Identity {
     fingerprint: u32,
 }
 
+impl Identity {
+    /// The identity `(customer, source, id)` with the payload `(event_type, data)`.
+    pub fn of(
+        key: &FilterKey,
+        (customer, source, id): (&str, &str, &str),
+        (event_type, data): (&str, &str),
+    ) -> Self {
+        let [first, second, third, fourth] = *key;
+        let mut hasher = SipHasher128::new_with_keys(first, second);
+        // The lengths keep ("a", "bc") and ("ab", "c") apart.
+        hasher.write_u32((customer.len() << 16 | source.len()) as u32);
+        hasher.write(customer.as_bytes());
+        hasher.write(source.as_bytes());
+        hasher.write(id.as_bytes());
+        let hash = hasher.finish128();
+        let mut payload = SipHasher13::new_with_keys(third, fourth);
+        payload.write_u32(event_type.len() as u32);
+        payload.write(event_type.as_bytes());
+        payload.write(data.as_bytes());
+        Self {
+            hash: [hash.h1, hash.h2],
+            fingerprint: payload.finish() as u32,
+        }
+    }
+}
+
 /// What an event is to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -100,30 +126,20 @@ impl DuplicateFilter {
         }
     }
 
-    /// The identity `(customer, source, id)` with the payload `(event_type, data)`.
+    /// What identities are to be reckoned with.
+    pub fn key(&self) -> FilterKey {
+        self.key
+    }
+
+    /// See [`Identity::of`].
     pub fn identity(
         &self,
         customer: &str,
         source: &str,
         id: &str,
-        (event_type, data): (&str, &str),
+        payload: (&str, &str),
     ) -> Identity {
-        let [first, second, third, fourth] = self.key;
-        let mut hasher = SipHasher128::new_with_keys(first, second);
-        // The lengths keep ("a", "bc") and ("ab", "c") apart.
-        hasher.write_u32((customer.len() << 16 | source.len()) as u32);
-        hasher.write(customer.as_bytes());
-        hasher.write(source.as_bytes());
-        hasher.write(id.as_bytes());
-        let hash = hasher.finish128();
-        let mut payload = SipHasher13::new_with_keys(third, fourth);
-        payload.write_u32(event_type.len() as u32);
-        payload.write(event_type.as_bytes());
-        payload.write(data.as_bytes());
-        Identity {
-            hash: [hash.h1, hash.h2],
-            fingerprint: payload.finish() as u32,
-        }
+        Identity::of(&self.key, (customer, source, id), payload)
     }
 
     /// The identity of a reversal of the event `(customer, source, id)`: there is one for ever. No
@@ -149,6 +165,11 @@ impl DuplicateFilter {
             Some(_) => Verdict::Conflict,
             None => Verdict::New,
         })
+    }
+
+    /// Looks where an identity would be in memory, and nothing else: it is at hand then.
+    pub(super) fn touch(&self, identity: Identity) -> bool {
+        self.recent.find(identity.hash).is_some()
     }
 
     /// Since when an identity is occupied, whatever the payload; `None` where [`Verdict::New`] is

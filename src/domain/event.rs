@@ -5,6 +5,7 @@
 //!
 //! Invariant: borrows from the message and from one reused buffer; nothing is copied an event.
 
+use super::duplicates::Identity;
 use super::units::Timestamp;
 
 /// What the bytes of one event turned out to be.
@@ -14,6 +15,16 @@ pub enum Reading<'a> {
     /// Nothing but spaces, tabs and carriage returns, or a message that is an array of nothing.
     Empty,
     Malformed,
+}
+
+impl<'a> Reading<'a> {
+    /// The event, if it is one.
+    pub fn event(&self) -> Option<&Event<'a>> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Empty | Self::Malformed => None,
+        }
+    }
 }
 
 /// One CloudEvent. `id`, `source` and `event_type` are 1–256 bytes.
@@ -29,6 +40,8 @@ pub struct Event<'a> {
     /// The raw text of `data`, `{}` when absent.
     pub data: &'a str,
     pub members: Members<'a>,
+    /// The place that it will occupy, if whoever read it has reckoned it already.
+    pub identity: Option<Identity>,
 }
 
 /// A top-level member of `data`.
@@ -70,9 +83,36 @@ pub enum ValueSpan {
 /// A piece of the event's text or, where it had escapes, of the buffer they were resolved into.
 #[derive(Clone, Copy, Debug)]
 pub struct TextSpan {
-    pub start: u32,
-    pub end: u32,
-    pub unescaped: bool,
+    start: u32,
+    /// With [`UNESCAPED`].
+    end: u32,
+}
+
+/// Set in the end of a piece of the buffer: texts are far shorter than 2 GiB.
+const UNESCAPED: u32 = 1 << 31;
+
+impl TextSpan {
+    /// `[start, end)` of the text, or of the buffer if it is `unescaped`.
+    #[inline]
+    pub fn new(start: usize, end: usize, unescaped: bool) -> Self {
+        let flag = if unescaped { UNESCAPED } else { 0 };
+        Self {
+            start: start as u32,
+            end: end as u32 | flag,
+        }
+    }
+
+    /// The piece.
+    #[inline]
+    pub fn of<'a>(self, text: &'a str, unescaped: &'a str) -> &'a str {
+        let (start, end) = (self.start as usize, (self.end & !UNESCAPED) as usize);
+        let text = if self.end == end as u32 {
+            text
+        } else {
+            unescaped
+        };
+        &text[start..end]
+    }
 }
 
 impl<'a> Members<'a> {
@@ -94,16 +134,21 @@ impl<'a> Members<'a> {
 
     /// Name and value of each member in the order written.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        let members = *self;
-        self.spans.iter().map(move |span| {
+        let Self {
+            text,
+            unescaped,
+            spans,
+        } = *self;
+        let slice = move |span: TextSpan| span.of(text, unescaped);
+        spans.iter().map(move |span| {
             let value = match span.value {
-                ValueSpan::Text(text) => Value::Text(members.slice(text)),
+                ValueSpan::Text(text) => Value::Text(slice(text)),
                 ValueSpan::Bool(value) => Value::Bool(value),
-                ValueSpan::Number(text) => Value::Number(members.slice(text)),
+                ValueSpan::Number(text) => Value::Number(slice(text)),
                 ValueSpan::Null => Value::Null,
                 ValueSpan::Nested => Value::Nested,
             };
-            (members.slice(span.name), value)
+            (slice(span.name), value)
         })
     }
 
@@ -113,14 +158,5 @@ impl<'a> Members<'a> {
             .filter(|(given, _)| *given == name)
             .last()
             .map(|(_, value)| value)
-    }
-
-    fn slice(&self, span: TextSpan) -> &'a str {
-        let text = if span.unescaped {
-            self.unescaped
-        } else {
-            self.text
-        };
-        &text[span.start as usize..span.end as usize]
     }
 }

@@ -215,12 +215,8 @@ mod tests {
         let mut words = event.split_whitespace();
         let event_type = words.next().unwrap();
         let place = |text: &str| {
-            let start = (text.as_ptr() as usize - event.as_ptr() as usize) as u32;
-            TextSpan {
-                start,
-                end: start + text.len() as u32,
-                unescaped: false,
-            }
+            let start = text.as_ptr() as usize - event.as_ptr() as usize;
+            TextSpan::new(start, start + text.len(), false)
         };
         let spans: Vec<MemberSpan> = words
             .map(|word| {

@@ -86,20 +86,24 @@ fn two_digits(tens: u8, ones: u8) -> Option<i64> {
     (tens <= 9 && ones <= 9).then(|| i64::from(tens * 10 + ones))
 }
 
+/// Microseconds of the last digit of a fraction, by the number of its digits.
+const UNITS: [i64; 7] = [MICROS, 100_000, 10_000, 1_000, 100, 10, 1];
+
 /// Microseconds of a fraction, zero without one, and what follows it.
 fn split_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else {
         return Some((0, text));
     };
-    let mut micros = 0;
-    let mut unit = MICROS;
+    let mut kept = 0;
     let mut count = 0;
     while let Some(digit @ b'0'..=b'9') = digits.get(count) {
-        unit /= 10;
-        micros += i64::from(digit - b'0') * unit;
+        if count < UNITS.len() - 1 {
+            kept = kept * 10 + i64::from(digit - b'0');
+        }
         count += 1;
     }
-    (count > 0).then(|| (micros, &digits[count..]))
+    let unit = UNITS[count.min(UNITS.len() - 1)];
+    (count > 0).then(|| (kept * unit, &digits[count..]))
 }
 
 /// Microseconds by which the zone is ahead of UTC.
@@ -125,12 +129,12 @@ fn days_in(year: i64, month: i64) -> i64 {
 
 /// Days since the epoch of a day of the Gregorian calendar.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let march_year = if month > 2 { year } else { year - 1 };
-    let march_month = (month + 9) % 12;
-    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    let leap_days =
-        march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
-    march_year * 365 + leap_days + day_of_year - DAYS_FROM_0000_03_01_TO_EPOCH
+    // Counted from 400 years earlier, which repeat, so that the year before 0000 is none below 0.
+    let years = (year + 400 - i64::from(month <= 2)).unsigned_abs() as u32;
+    let march_month = (month as u32 + 9) % 12;
+    let day_of_year = (153 * march_month + 2) / 5 + day as u32 - 1;
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + day_of_year;
+    i64::from(days) - DAYS_PER_400_YEARS - DAYS_FROM_0000_03_01_TO_EPOCH
 }
 
 /// Year, month and day of a day counted from the epoch.

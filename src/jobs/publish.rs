@@ -85,7 +85,7 @@ pub async fn publish(
     let mut decoder = Decoder::default();
     while let Some(block) = reader.next_block()? {
         match block {
-            Block::Lines { first, bytes } => {
+            Block::Lines { first, bytes, .. } => {
                 for (line, number) in lines(&bytes).zip(first..) {
                     outbox.line(line, number, &mut decoder, job.batch).await?;
                 }

@@ -3,6 +3,8 @@
 //! Owns what one message may hold: an event, a JSON array of events, or one event a line. Leaves
 //! each event's own bytes to `decode`.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::scan::Scanner;
@@ -71,14 +73,25 @@ pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnM
 /// The lines of `body`: each ends at `\n`, and one `\r` before that is dropped; the last may end
 /// with the body.
 pub fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = body;
+    line_ranges(body).map(|line| &body[line])
+}
+
+/// Where they lie.
+pub(super) fn line_ranges(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
-        let Some(end) = memchr(b'\n', rest) else {
-            return (!rest.is_empty()).then(|| std::mem::take(&mut rest));
+        let rest = &body[start..];
+        let (line, length) = match memchr(b'\n', rest) {
+            Some(end) => (
+                rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]),
+                end + 1,
+            ),
+            None if rest.is_empty() => return None,
+            None => (rest, rest.len()),
         };
-        let line = &rest[..end];
-        rest = &rest[end + 1..];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        let range = start..start + line.len();
+        start += length;
+        Some(range)
     })
 }
 
@@ -86,7 +99,7 @@ pub fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn elements(body: &[u8]) -> Option<Vec<&[u8]>> {
     let text = std::str::from_utf8(body).ok()?;
     let mut nesting = Vec::new();
-    let mut scanner = Scanner::new(text.as_bytes(), &mut nesting);
+    let mut scanner = Scanner::new(text.as_bytes(), 0, &mut nesting);
     let mut elements = Vec::new();
     if !scanner.take(b'[') {
         return None;

@@ -29,11 +29,11 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Scans `text`, which is UTF-8; `nesting` is only a buffer to reuse.
-    pub(super) fn new(text: &'a [u8], nesting: &'a mut Vec<u8>) -> Self {
+    /// Scans `text`, which is UTF-8, from `at` on; `nesting` is only a buffer to reuse.
+    pub(super) fn new(text: &'a [u8], at: usize, nesting: &'a mut Vec<u8>) -> Self {
         Self {
             text,
-            at: 0,
+            at,
             nesting,
             lone_surrogate: false,
         }
@@ -47,11 +47,28 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
-            match *self.text.get(self.at)? {
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
-                byte => return Some(byte),
+            let byte = *self.text.get(self.at)?;
+            // Nearly always there is no white space, which one comparison tells.
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
             }
+            self.at += 1;
         }
+    }
+
+    /// The byte behind the next one.
+    #[inline]
+    pub(super) fn second(&self) -> Option<u8> {
+        self.text.get(self.at + 1).copied()
+    }
+
+    /// Takes just these bytes, if they are next, without white space.
+    #[inline]
+    pub(super) fn take_all<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        let next = self.text.get(self.at..).and_then(<[u8]>::first_chunk);
+        let found = next == Some(bytes);
+        self.at += if found { N } else { 0 };
+        found
     }
 
     /// Takes `byte` if it is next after white space.
@@ -123,6 +140,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A member's name and its colon.
+    #[inline]
     pub(super) fn name(&mut self) -> Result<StringSpan, NotJson> {
         if self.peek() != Some(b'"') {
             return Err(NotJson);
@@ -188,57 +206,38 @@ impl<'a> Scanner<'a> {
     /// A string whose opening quote is next.
     #[inline]
     pub(super) fn string(&mut self) -> Result<StringSpan, NotJson> {
-        self.at += 1;
-        let start = self.at;
-        let mut escaped = false;
+        let start = self.at + 1;
+        let end = plain_end(self.text, start);
+        if self.text.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(StringSpan {
+                start,
+                end,
+                escaped: false,
+            });
+        }
+        self.escaped_string(start, end)
+    }
+
+    /// The same with escapes, the first one at `at`.
+    #[cold]
+    fn escaped_string(&mut self, start: usize, at: usize) -> Result<StringSpan, NotJson> {
+        self.at = at;
         loop {
-            self.skip_plain();
             match self.text.get(self.at) {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 _ => return Err(NotJson), // a control character, or the text ended
             }
+            self.at = plain_end(self.text, self.at);
         }
         let end = self.at;
         self.at += 1;
         Ok(StringSpan {
             start,
             end,
-            escaped,
+            escaped: true,
         })
-    }
-
-    /// Moves to the next quote, backslash or control character, or to the end.
-    #[inline]
-    fn skip_plain(&mut self) {
-        const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-        const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-        const TWOS: u64 = u64::from_ne_bytes([0x02; 8]);
-        const QUOTES_AND_BELOW: u64 = u64::from_ne_bytes([b' ' + 1; 8]);
-        const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-        while let Some(chunk) = self.text[self.at..].first_chunk::<8>() {
-            let word = u64::from_le_bytes(*chunk);
-            // A byte's high bit is set where it is below what is taken away (or, past the first
-            // such, by a borrow). With its bit of two turned, a quote is a space, space itself is
-            // above that, and control characters stay among themselves.
-            let below = |word: u64, bound: u64| word.wrapping_sub(bound) & !word;
-            let quotes_and_controls = below(word ^ TWOS, QUOTES_AND_BELOW);
-            let special = (quotes_and_controls | below(word ^ BACKSLASHES, ONES)) & HIGHS;
-            if special != 0 {
-                self.at += special.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        while let Some(byte) = self.text.get(self.at) {
-            if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
-                return;
-            }
-            self.at += 1;
-        }
     }
 
     /// Steps over one escape, or over the two of a surrogate pair.
@@ -262,13 +261,40 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Where the next quote, backslash or control character from `start` on is, or the end.
+#[inline]
+fn plain_end(text: &[u8], start: usize) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    const TWOS: u64 = u64::from_ne_bytes([0x02; 8]);
+    const QUOTES_AND_BELOW: u64 = u64::from_ne_bytes([b' ' + 1; 8]);
+    const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
+    let (words, tail) = text[start..].as_chunks::<8>();
+    let mut at = start;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // A byte's high bit is set where it is below what is taken away (or, past the first such,
+        // by a borrow). With its bit of two turned, a quote is a space, space itself is above that,
+        // and control characters stay among themselves.
+        let below = |word: u64, bound: u64| word.wrapping_sub(bound) & !word;
+        let quotes_and_controls = below(word ^ TWOS, QUOTES_AND_BELOW);
+        let special = (quotes_and_controls | below(word ^ BACKSLASHES, ONES)) & HIGHS;
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    at + tail.iter().position(is_special).unwrap_or(tail.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn is_json(text: &str) -> bool {
         let mut nesting = Vec::new();
-        let mut scanner = Scanner::new(text.as_bytes(), &mut nesting);
+        let mut scanner = Scanner::new(text.as_bytes(), 0, &mut nesting);
         scanner.skip_value(usize::MAX).is_ok() && scanner.is_at_end()
     }
 
@@ -346,12 +372,12 @@ mod tests {
         let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let mut nesting = Vec::new();
         assert!(
-            Scanner::new(nest(100).as_bytes(), &mut nesting)
+            Scanner::new(nest(100).as_bytes(), 0, &mut nesting)
                 .skip_value(100)
                 .is_ok()
         );
         assert!(
-            Scanner::new(nest(101).as_bytes(), &mut nesting)
+            Scanner::new(nest(101).as_bytes(), 0, &mut nesting)
                 .skip_value(100)
                 .is_err()
         );
@@ -366,7 +392,7 @@ mod tests {
             (r#""\ud83d\ude00""#, false),
         ] {
             let mut nesting = Vec::new();
-            let mut scanner = Scanner::new(text.as_bytes(), &mut nesting);
+            let mut scanner = Scanner::new(text.as_bytes(), 0, &mut nesting);
             assert!(scanner.skip_value(1).is_ok());
             assert_eq!(scanner.lone_surrogate, lone, "{text}");
         }

@@ -15,7 +15,7 @@ use super::Engine;
 use super::apply::is_opening;
 use super::wallets::ApplyError;
 use crate::domain::command::{COMMAND_PREFIX, Reversed};
-use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault};
+use crate::domain::duplicates::{DuplicateFilter, FilterKey, Occupied, OlderFault};
 use crate::domain::entry::{Entry, Kind, Mark, Payload};
 use crate::domain::event::Members;
 use crate::domain::price::PriceBook;
@@ -63,6 +63,11 @@ impl Engine {
     /// The duplicate filter, for another engine or to be closed.
     pub fn into_filter(self) -> DuplicateFilter {
         self.filter
+    }
+
+    /// What the identities of events are to be reckoned with.
+    pub fn filter_key(&self) -> FilterKey {
+        self.filter.key()
     }
 
     /// The identities of rows up to this one need not be restored.

@@ -1,19 +1,16 @@
 //! Lines → engine, on the thread that replays.
 //!
 //! Owns taking lines to the engine one by one, and moving now on after the last. Leaves reading
-//! them to `adapters::files`.
+//! them to `ahead`.
 //!
 //! Invariant: a line that the ledger has is compared with its rows, or passed over; never decided
 //! again.
 
-use memchr::memmem;
-
 use super::ReplayError;
-use crate::adapters::cloudevents::{Decoder, lines};
-use crate::adapters::files::{Block, LongLine};
+use super::ahead::{Ahead, Lines};
+use crate::adapters::files::LongLine;
 use crate::domain::alert::Alert;
-use crate::domain::command::REVERSED;
-use crate::domain::engine::{Arrival, Engine, Message, Subject};
+use crate::domain::engine::{Arrival, Engine, Message, Subject, TOUCHED};
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
 use crate::domain::units::Timestamp;
@@ -32,7 +29,6 @@ pub(super) struct Feeder<'a> {
     /// Lines up to this one are in the ledger.
     pub(super) known: u64,
     pub(super) wall_clock: Timestamp,
-    pub(super) decoder: Decoder,
     /// The last line seen.
     pub(super) line: u64,
     pub(super) alerts: Vec<Alert>,
@@ -41,27 +37,34 @@ pub(super) struct Feeder<'a> {
 impl Feeder<'_> {
     pub(super) fn block(
         &mut self,
-        block: &Block,
+        Ahead { first, lines }: &Ahead,
         engine: &mut Engine,
         batches: &mut Batches,
     ) -> Result<(), ReplayError> {
-        match block {
-            Block::Lines { first, bytes } => {
-                self.line = first - 1;
-                self.look_ahead(bytes, batches);
-                for line in lines(bytes) {
-                    self.line += 1;
-                    if self.line >= self.known {
-                        let mut decoder = std::mem::take(&mut self.decoder);
-                        let reading = decoder.read(line);
-                        self.event(&reading, RawBody::of(&reading, line), engine, batches)?;
-                        self.decoder = decoder;
+        self.line = first - 1;
+        match lines {
+            Lines::Read { readings, reversed } => {
+                // All at once are looked up sooner than one after the other.
+                let new = reversed.iter().filter(|(line, _)| *line > self.known);
+                batches
+                    .recall
+                    .begin(new.map(|(_, name)| name.clone()).collect());
+                let mut lines = readings.iter();
+                let mut group = Vec::with_capacity(TOUCHED);
+                loop {
+                    group.extend(lines.by_ref().take(TOUCHED));
+                    if group.is_empty() {
+                        return Ok(());
+                    }
+                    engine.touch(group.iter().filter_map(|(reading, _)| reading.event()));
+                    for (reading, raw) in group.drain(..) {
+                        self.line += 1;
+                        self.event(&reading, raw, engine, batches)?;
                     }
                 }
-                Ok(())
             }
-            Block::Long(long) => {
-                self.line = long.number;
+            Lines::Long(long) => {
+                self.line += 1;
                 let LongLine {
                     head,
                     length,
@@ -81,21 +84,6 @@ impl Feeder<'_> {
                 self.event(&reading, raw, engine, batches)
             }
         }
-    }
-
-    /// Notes which charges the lines of a block take back, so that all are looked up at once.
-    fn look_ahead(&mut self, bytes: &[u8], batches: &mut Batches) {
-        let reversed = memmem::Finder::new(REVERSED);
-        let mut wanted = Vec::new();
-        // A search of the whole block costs a hundredth of one in each line.
-        if reversed.find(bytes).is_some() {
-            for (line, number) in lines(bytes).zip(self.line + 1..) {
-                if number > self.known && reversed.find(line).is_some() {
-                    wanted.extend(name_of(&self.decoder.read(line)));
-                }
-            }
-        }
-        batches.recall.begin(wanted);
     }
 
     /// Moves now on to `until` by ticks, one after the other until nothing is due any more; after

@@ -1,24 +1,22 @@
 //! Replay: files → ledger, by the same engine as from a broker.
 //!
-//! Owns reading ahead, and going on where the last replay stopped. Leaves taking lines to the
-//! engine to `feeder`, lines to `adapters::files` and commits to `writer`.
+//! Owns going on where the last replay stopped. Leaves reading to `ahead`, taking lines to the
+//! engine to `feeder` and commits to `writer`.
 //!
 //! Invariant: a line is handled once, however often its file is replayed.
 
+mod ahead;
 mod feeder;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 use super::batches::{Batches, FindError};
 use super::checkpoints::Checkpointer;
 use super::shard::{Attach, AttachedShard, Parts, ShardError, attach, keep_filter};
 use super::writer::{Writer, WriterError};
-use crate::adapters::cloudevents::Decoder;
-use crate::adapters::files::{Block, FileError, LineReader, Progress, STDIN};
+use crate::adapters::files::{FileError, LineReader, Progress, STDIN};
 use crate::adapters::ledger::Columns;
 use crate::domain::alert::Alert;
 use crate::domain::duplicates::OlderFault;
@@ -26,10 +24,9 @@ use crate::domain::engine::WALL_CLOCK_SLACK;
 use crate::domain::entry::is_stream;
 use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
+use ahead::read_ahead;
 use feeder::{Feeder, UNTIL};
 
-/// Blocks that are read ahead.
-const BLOCKS_AHEAD: usize = 4;
 /// A file is read as fast as it goes, so that batches are cut by size, not by age.
 const BATCH_INTERVAL: Duration = Duration::from_secs(3_600);
 
@@ -180,11 +177,10 @@ fn feed(
         last: &last,
         known,
         wall_clock: job.wall_clock,
-        decoder: Decoder::default(),
         line: 0,
         alerts: Vec::new(),
     };
-    let blocks = read_ahead(reader);
+    let blocks = read_ahead(reader, known, engine.filter_key());
     let mut outcome = Ok(());
     for block in blocks {
         outcome = match block {
@@ -231,20 +227,6 @@ fn feed(
         alerts: feeder.alerts,
         source,
     })
-}
-
-/// Reads on another thread, a few blocks ahead.
-fn read_ahead(mut reader: LineReader) -> Receiver<Result<Block, FileError>> {
-    let (blocks, waiting) = sync_channel(BLOCKS_AHEAD);
-    thread::spawn(move || {
-        while let Some(block) = reader.next_block().transpose() {
-            let is_last = block.is_err();
-            if blocks.send(block).is_err() || is_last {
-                return;
-            }
-        }
-    });
-    waiting
 }
 
 /// The ledger's name for a file.

@@ -174,6 +174,7 @@ impl<'t> Line<'t> {
                 subject,
                 data,
             } => Reading::Event(Event {
+                identity: None,
                 id,
                 source,
                 event_type,
@@ -197,12 +198,8 @@ pub(super) fn instant(date: &str, time: &str) -> Timestamp {
 /// stand in quotes.
 pub(in crate::domain) fn spans(data: &str) -> Vec<MemberSpan> {
     let place = |text: &str| {
-        let start = (text.as_ptr() as usize - data.as_ptr() as usize) as u32;
-        TextSpan {
-            start,
-            end: start + text.len() as u32,
-            unescaped: false,
-        }
+        let start = text.as_ptr() as usize - data.as_ptr() as usize;
+        TextSpan::new(start, start + text.len(), false)
     };
     let is_number = |text: &str| {
         let is_digits = |c| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
