@@ -1,8 +1,8 @@
 //! The duplicate filter.
 //!
 //! Owns which identities are occupied, since when, and by what payload, and when the recent ones
-//! are handed over to older ones. Leaves keeping those to `Older`, and what becomes of a copy to
-//! `engine`.
+//! are handed over to older ones. Leaves keeping those to `Older`, what an identity is to
+//! `identity`, and what becomes of a copy to `engine`.
 //!
 //! Invariant: exact within the window: an identity is found as long as it was occupied no longer
 //! ago than the window, and a command's for ever. (Two identities share a place only if 128 bits
@@ -10,55 +10,14 @@
 
 mod older;
 
-use std::hash::Hasher;
-
-use siphasher::sip::SipHasher13;
-use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
-
 pub use older::{Older, OlderFault, Place, Recent, Room, Segment, segment_of};
 
 use super::entry::Mark;
+use super::identity::{FilterKey, Identity};
 use super::units::Timestamp;
 
 /// Tables of a filter that keeps everything in memory.
 const SEGMENTS: usize = 64;
-
-/// What the hashes are keyed by: two words for identities, two for payloads. It should be unknown
-/// to producers, so that none can aim at a place.
-pub type FilterKey = [u64; 4];
-
-/// Who sent what: the place that an event occupies.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    hash: [u64; 2],
-    fingerprint: u32,
-}
-
-impl Identity {
-    /// The identity `(customer, source, id)` with the payload `(event_type, data)`.
-    pub fn of(
-        key: &FilterKey,
-        (customer, source, id): (&str, &str, &str),
-        (event_type, data): (&str, &str),
-    ) -> Self {
-        let [first, second, third, fourth] = *key;
-        let mut hasher = SipHasher128::new_with_keys(first, second);
-        // The lengths keep ("a", "bc") and ("ab", "c") apart.
-        hasher.write_u32((customer.len() << 16 | source.len()) as u32);
-        hasher.write(customer.as_bytes());
-        hasher.write(source.as_bytes());
-        hasher.write(id.as_bytes());
-        let hash = hasher.finish128();
-        let mut payload = SipHasher13::new_with_keys(third, fourth);
-        payload.write_u32(event_type.len() as u32);
-        payload.write(event_type.as_bytes());
-        payload.write(data.as_bytes());
-        Self {
-            hash: [hash.h1, hash.h2],
-            fingerprint: payload.finish() as u32,
-        }
-    }
-}
 
 /// What an event is to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //!
 //! Invariant: borrows from the message and from one reused buffer; nothing is copied an event.
 
-use super::duplicates::Identity;
+use super::identity::Identity;
 use super::units::Timestamp;
 
 /// What the bytes of one event turned out to be.

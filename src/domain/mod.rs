@@ -13,6 +13,7 @@ pub mod engine;
 pub mod entry;
 pub mod event;
 pub mod explain;
+pub mod identity;
 pub mod price;
 pub mod rating;
 pub mod rfc3339;

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use super::decode::{Decoder, Read};
 use super::message::line_ranges;
-use crate::domain::duplicates::{FilterKey, Identity};
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
+use crate::domain::identity::{FilterKey, Identity};
 
 /// Lines and their readings.
 pub struct Readings {

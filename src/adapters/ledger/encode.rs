@@ -1,7 +1,7 @@
 //! Groups of rows → a Parquet file.
 //!
-//! Owns the encoding of each column, the file's name, its statistics and putting it on the disk.
-//! Leaves texts that repeat to `dictionary`, and making the file visible to `delta`.
+//! Owns the encoding of each column, the file's name and putting it on the disk. Leaves texts that
+//! repeat to `dictionary`, statistics to `footer`, and making the file visible to `delta`.
 //!
 //! Invariant: a file that `finish` returned is on the disk, and so is its name; until a commit
 //! names it, nobody sees it.
@@ -18,20 +18,18 @@ use parquet::arrow::arrow_writer::{
     ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use uuid::Uuid;
 use zstd::bulk::Compressor;
 
 use super::columns::{Columns, batch_schema};
-use super::delta::{Bounds, ColumnStats, FileStats, NewFile, partition_folder, sync_folder};
+use super::delta::{NewFile, partition_folder, sync_folder};
 use super::dictionary;
+use super::footer::file_stats;
 use super::group::{GROUP_ROWS, Group, Held};
-use crate::domain::units::{Day, Timestamp};
+use crate::domain::units::Day;
 
 /// Fast, and hardly larger than what higher levels make.
 const ZSTD_LEVEL: i32 = 1;
@@ -288,75 +286,6 @@ fn properties() -> Result<WriterProperties, ParquetError> {
             properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
     }
     Ok(properties.build())
-}
-
-/// The statistics of a file's columns, out of its footer.
-fn file_stats(footer: &ParquetMetaData) -> FileStats {
-    let mut stats = FileStats::default();
-    for column in footer
-        .row_groups()
-        .iter()
-        .flat_map(RowGroupMetaData::columns)
-    {
-        let Some(of) = column.statistics() else {
-            continue;
-        };
-        match column.column_descr().name() {
-            "shard" => widen(&mut stats.shard, of, |of| ints(of, i32::cast_unsigned)),
-            "entry" => widen(&mut stats.entry, of, |of| longs(of, |entry| entry)),
-            "source" => widen(&mut stats.source, of, texts),
-            "seq" => widen(&mut stats.seq, of, |of| longs(of, |seq| seq)),
-            "kind" => widen(&mut stats.kind, of, texts),
-            "customer" => widen(&mut stats.customer, of, texts),
-            "period" => widen(&mut stats.period, of, |of| ints(of, Day::new)),
-            "used_at" => widen(&mut stats.used_at, of, |of| longs(of, Timestamp::new)),
-            "received_at" => widen(&mut stats.received_at, of, |of| longs(of, Timestamp::new)),
-            "event_id" => widen(&mut stats.event_id, of, texts),
-            _ => {}
-        }
-    }
-    stats
-}
-
-/// Adds what a row group says of one column.
-fn widen<T: PartialOrd>(
-    stats: &mut ColumnStats<T>,
-    of: &Statistics,
-    bounds: impl FnOnce(&Statistics) -> Option<(T, T)>,
-) {
-    stats.nulls += of.null_count_opt().unwrap_or_default();
-    let Some((min, max)) = bounds(of) else {
-        return;
-    };
-    stats.bounds = Some(match stats.bounds.take() {
-        None => Bounds { min, max },
-        Some(known) => Bounds {
-            min: if min < known.min { min } else { known.min },
-            max: if max > known.max { max } else { known.max },
-        },
-    });
-}
-
-fn ints<T>(of: &Statistics, make: impl Fn(i32) -> T) -> Option<(T, T)> {
-    let Statistics::Int32(of) = of else {
-        return None;
-    };
-    Some((make(*of.min_opt()?), make(*of.max_opt()?)))
-}
-
-fn longs<T>(of: &Statistics, make: impl Fn(i64) -> T) -> Option<(T, T)> {
-    let Statistics::Int64(of) = of else {
-        return None;
-    };
-    Some((make(*of.min_opt()?), make(*of.max_opt()?)))
-}
-
-fn texts(of: &Statistics) -> Option<(String, String)> {
-    let Statistics::ByteArray(of) = of else {
-        return None;
-    };
-    let text = |bytes: &ByteArray| bytes.as_utf8().ok().map(str::to_owned);
-    text(of.min_opt()?).zip(text(of.max_opt()?))
 }
 
 #[cfg(test)]

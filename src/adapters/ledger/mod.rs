@@ -1,10 +1,10 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`, `codes`, `group`), the files
-//! (`encode`, `dictionary`), what a commit is (`commit`) and asks of a log (`log`), the Delta table
-//! (`delta`), reading rows again (`recover`), finding some of them (`find`), merging files
-//! (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices (`books`).
-//! Leaves what a row means to `domain::entry`.
+//! (`encode`, `dictionary`, `footer`), what a commit is (`commit`) and asks of a log (`log`), the
+//! Delta table (`delta`), reading rows again (`recover`), finding some of them (`find`), merging
+//! files (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices
+//! (`books`). Leaves what a row means to `domain::entry`.
 
 mod books;
 mod buffers;
@@ -16,6 +16,7 @@ mod delta;
 mod dictionary;
 mod encode;
 mod find;
+mod footer;
 mod group;
 mod log;
 mod pieces;

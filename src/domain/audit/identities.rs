@@ -7,8 +7,9 @@
 
 use super::finding::{Fault, RowCheck};
 use crate::domain::command::{COMMAND_PREFIX, REVERSED};
-use crate::domain::duplicates::{DuplicateFilter, Identity, Occupied, OlderFault, Verdict};
+use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault, Verdict};
 use crate::domain::entry::{Entry, Kind, Mark};
+use crate::domain::identity::Identity;
 use crate::domain::price::PriceBook;
 use crate::domain::units::Day;
 

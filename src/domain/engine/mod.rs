@@ -2,7 +2,8 @@
 //!
 //! Owns the order of the checks (here), the clock and what falls due (`clock`), charges
 //! (`charge`), commands (`commands`, `changes`, `reversals`), rows (`rows`), what a row does to a
-//! wallet (`apply`), coming back from a ledger (`restore`) and folding one (`fold`).
+//! wallet (`apply`), a look at what comes (`touch`), coming back from a ledger (`restore`) and
+//! folding one (`fold`).
 //! Leaves reading bytes to `adapters::cloudevents` and keeping rows to the sink.
 //!
 //! Invariant: the same messages give the same rows, however they are cut into batches. A new row
@@ -18,6 +19,7 @@ mod restore;
 mod reversals;
 mod rows;
 mod standing;
+mod touch;
 mod wallets;
 
 use std::sync::Arc;
@@ -41,14 +43,12 @@ pub use restore::{Head, RestoreError};
 pub use reversals::{Charged, ChargedLeg};
 use rows::Origin;
 pub use standing::Standing;
+pub use touch::TOUCHED;
 pub use wallets::ApplyError;
 use wallets::Wallets;
 
 /// How far beyond the wall clock a time may lie and still move a shard's now.
 pub const WALL_CLOCK_SLACK: i64 = 5 * MICROS_PER_MINUTE;
-
-/// Events that [`Engine::touch`] looks at together.
-pub const TOUCHED: usize = 16;
 
 /// One shard: its clock, wallets, timers and duplicate filter.
 pub struct Engine {
@@ -241,25 +241,6 @@ impl Engine {
             self.fire_due(message, sink);
         }
         Ok(())
-    }
-
-    /// Looks at what the next events will need, and changes nothing. Memory is slow: waiting for
-    /// it in turn, one event after the other, takes longer than deciding them. Events without an
-    /// identity are passed over, and customers beyond [`TOUCHED`].
-    pub fn touch<'a>(&self, events: impl Iterator<Item = &'a Event<'a>> + Clone) {
-        let mut found = 0;
-        for identity in events.clone().filter_map(|event| event.identity) {
-            found += i64::from(self.filter.touch(identity));
-        }
-        let customers = events.filter_map(|event| event.subject);
-        let mut places = [None; TOUCHED];
-        for (place, customer) in places.iter_mut().zip(customers) {
-            *place = self.wallets.place(customer);
-        }
-        for place in places.into_iter().flatten() {
-            found ^= self.wallets.at(place).touch();
-        }
-        std::hint::black_box(found);
     }
 
     /// Handles the `idx`-th event of `message`: a charge, a change of a wallet, or a row that

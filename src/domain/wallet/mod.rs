@@ -229,20 +229,6 @@ impl Wallet {
         }
     }
 
-    /// A number that takes a look at all that a charge needs, and means nothing.
-    pub(super) fn touch(&self) -> i64 {
-        let numbers = [
-            self.touched.get(),
-            self.current.terms.plan.pool.get(),
-            self.current.remaining.get(),
-            self.daily_use.charged[0],
-            self.daily_use.charged[pace::KEPT_DAYS - 1],
-            self.grants.len() as i64,
-            i64::from(self.customer.as_bytes()[0]),
-        ];
-        numbers.into_iter().fold(0, |all, number| all ^ number)
-    }
-
     pub fn status(&self) -> Status {
         match (self.closing, self.blocked) {
             (Some(_), _) => Status::Closed,

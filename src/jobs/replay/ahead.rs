@@ -8,7 +8,7 @@ use std::thread;
 use crate::adapters::cloudevents::Readings;
 use crate::adapters::files::{Block, FileError, LineReader, LongLine};
 use crate::adapters::ledger::ChargeName;
-use crate::domain::duplicates::FilterKey;
+use crate::domain::identity::FilterKey;
 use crate::jobs::recall::name_of;
 
 /// Blocks that are read ahead.
