@@ -52,6 +52,11 @@ struct Midnights {
 }
 
 impl Timers {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, count: usize) {
+        self.heap.reserve(count);
+    }
+
     pub fn add(&mut self, timer: Timer) {
         self.heap.push(Reverse(timer));
     }

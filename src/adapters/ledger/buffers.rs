@@ -21,6 +21,14 @@ pub(super) struct Validity {
 }
 
 impl Validity {
+    /// Nothing yet, with room for as many rows if some of these have no value.
+    pub(super) fn like(&self) -> Self {
+        Self {
+            rows: 0,
+            valid: Vec::with_capacity(self.valid.len()),
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
@@ -69,7 +77,7 @@ impl<T: ArrowPrimitiveType> Fixed<T> {
         let values = Vec::with_capacity(self.values.len());
         Self {
             values,
-            validity: Validity::default(),
+            validity: self.validity.like(),
         }
     }
 
@@ -121,7 +129,7 @@ impl Flags {
         let values = Vec::with_capacity(self.values.len());
         Self {
             values,
-            validity: Validity::default(),
+            validity: self.validity.like(),
         }
     }
 
@@ -165,7 +173,7 @@ impl Texts {
         Self {
             bytes,
             offsets,
-            validity: Validity::default(),
+            validity: self.validity.like(),
         }
     }
 

@@ -55,7 +55,7 @@ impl Codes {
             numbers: HashTable::with_capacity(self.count()),
             hasher: self.hasher.clone(),
             codes: Vec::with_capacity(self.codes.len()),
-            validity: Validity::default(),
+            validity: self.validity.like(),
             scratch: String::new(),
         }
     }

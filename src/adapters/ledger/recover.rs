@@ -8,6 +8,8 @@
 
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
@@ -28,6 +30,8 @@ use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 8 << 10;
+/// Decoded batches that may wait.
+const BATCHES_AHEAD: usize = 2;
 
 /// Why rows could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -226,14 +230,31 @@ impl Content {
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(parquet)?;
-        while let Some(batch) = unpanicked(|| reader.next()).ok_or_else(damaged)? {
-            let batch = batch.map_err(|source| RecoverError::Arrow {
-                path: path.clone(),
-                source,
+        let mut next = || match unpanicked(|| reader.next()) {
+            None => Some(Err(damaged())),
+            Some(batch) => batch.map(|batch| {
+                batch.map_err(|source| RecoverError::Arrow {
+                    path: path.clone(),
+                    source,
+                })
+            }),
+        };
+        // Decoding and what is done with the rows take about as long.
+        thread::scope(|scope| {
+            let (sender, batches) = sync_channel(BATCHES_AHEAD);
+            scope.spawn(move || {
+                while let Some(batch) = next() {
+                    let is_last = batch.is_err();
+                    if sender.send(batch).is_err() || is_last {
+                        return;
+                    }
+                }
             });
-            each(batch?)?;
-        }
-        Ok(())
+            for batch in batches {
+                each(batch?)?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -145,7 +145,7 @@ impl Wallets {
 
     fn row_terms(&mut self, row: &Entry<'_>, book: &PriceBook) -> Result<Arc<Terms>, ApplyError> {
         let version = needed(row.price_version, "price_version")?;
-        self.terms(book, version, needed(row.plan, "plan")?)
+        self.terms.get(book, version, needed(row.plan, "plan")?)
     }
 
     fn apply_pool(

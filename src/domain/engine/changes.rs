@@ -66,7 +66,7 @@ impl Engine {
     fn current_terms(&mut self, place: u32, plan: &str) -> Result<Arc<Terms>, Reason> {
         let start = self.wallets.at(place).current.start;
         let version = self.terms_version(start.start(), plan);
-        let terms = self.wallets.terms(&self.book, &version, plan);
+        let terms = self.wallets.terms.get(&self.book, &version, plan);
         terms.map_err(|_| Reason::BadCommand)
     }
 

@@ -89,7 +89,7 @@ impl Engine {
         let table = &self.book.tables()[self.book.in_force_or_first(now)];
         let plan = table.default_plan.clone()?;
         let version = self.terms_version(now.day().start(), &plan);
-        self.wallets.terms(&self.book, &version, &plan).ok()
+        self.wallets.terms.get(&self.book, &version, &plan).ok()
     }
 
     fn append_legs(

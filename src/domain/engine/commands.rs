@@ -170,7 +170,7 @@ impl Engine {
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
     ) -> Crossed {
-        let terms = self.wallets.terms(&self.book, version, plan);
+        let terms = self.wallets.terms.get(&self.book, version, plan);
         let terms = terms.expect("a plan was looked up before its pool is given");
         let (credits, fee) = more.unwrap_or((terms.plan.pool, terms.plan.fee));
         self.apply_and_append(place, origin, (Kind::Grant, &Members::NONE), sink, |row| {

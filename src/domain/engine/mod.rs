@@ -44,8 +44,8 @@ pub use reversals::{Charged, ChargedLeg};
 use rows::Origin;
 pub use standing::Standing;
 pub use touch::TOUCHED;
-pub use wallets::ApplyError;
 use wallets::Wallets;
+pub use wallets::{ApplyError, KnownTerms};
 
 /// How far beyond the wall clock a time may lie and still move a shard's now.
 pub const WALL_CLOCK_SLACK: i64 = 5 * MICROS_PER_MINUTE;

@@ -21,7 +21,7 @@ use crate::domain::event::Members;
 use crate::domain::identity::FilterKey;
 use crate::domain::price::PriceBook;
 use crate::domain::units::{Credits, Timestamp};
-use crate::domain::wallet::{Terms, Wallet};
+use crate::domain::wallet::Wallet;
 
 /// The ledger and what it needs do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -93,13 +93,15 @@ impl Engine {
         self.recorded_versions = head.versions;
     }
 
-    /// The plan as a price version states it, for a wallet to be loaded.
-    ///
-    /// # Errors
-    ///
-    /// [`ApplyError::NoTerms`] when the price folder lacks it.
-    pub fn terms(&mut self, version: &str, plan: &str) -> Result<Arc<Terms>, ApplyError> {
-        self.wallets.terms(&self.book, version, plan)
+    /// The price versions at hand.
+    pub fn book(&self) -> &Arc<PriceBook> {
+        &self.book
+    }
+
+    /// Makes room for so many wallets more.
+    pub fn reserve(&mut self, wallets: usize) {
+        self.wallets.reserve(wallets);
+        self.timers.reserve(wallets);
     }
 
     /// Takes a checkpoint's wallet: rows up to `as_of_entry` are in it. Wallets come in the order

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use thiserror::Error;
 
 use crate::domain::command::BadCommand;
@@ -39,9 +39,55 @@ pub enum ApplyError {
 pub(super) struct Wallets {
     pub(super) list: Vec<Wallet>,
     pub(super) places: HashMap<Arc<str>, u32>,
-    terms: HashMap<(Arc<str>, String), Arc<Terms>>,
+    pub(super) terms: KnownTerms,
     /// Of each wallet that a checkpoint had: the last row that is in it. Empty once restored.
     as_of_entries: Vec<i64>,
+}
+
+/// The plans that wallets are on, as price versions state them, each once.
+#[derive(Default)]
+pub struct KnownTerms(HashMap<(Arc<str>, String), Arc<Terms>>);
+
+/// A version and a plan.
+#[derive(Hash)]
+struct Named<'a>(&'a str, &'a str);
+
+impl Equivalent<(Arc<str>, String)> for Named<'_> {
+    fn equivalent(&self, (version, plan): &(Arc<str>, String)) -> bool {
+        **version == *self.0 && plan == self.1
+    }
+}
+
+impl KnownTerms {
+    /// The plan as `version` states it.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError::NoTerms`] when the book lacks it.
+    pub fn get(
+        &mut self,
+        book: &PriceBook,
+        version: &str,
+        plan: &str,
+    ) -> Result<Arc<Terms>, ApplyError> {
+        if let Some(terms) = self.0.get(&Named(version, plan)) {
+            return Ok(Arc::clone(terms));
+        }
+        let table = book.tables().iter().find(|table| table.version == version);
+        let found = table.and_then(|table| table.plan(plan));
+        let found = found.ok_or_else(|| ApplyError::NoTerms {
+            version: version.to_owned(),
+            plan: plan.to_owned(),
+        })?;
+        let version: Arc<str> = Arc::from(version);
+        let terms = Arc::new(Terms {
+            version: Arc::clone(&version),
+            plan: found.clone(),
+        });
+        self.0
+            .insert((version, plan.to_owned()), Arc::clone(&terms));
+        Ok(terms)
+    }
 }
 
 /// What a row left behind.
@@ -106,31 +152,11 @@ impl Wallets {
         self.as_of_entries = Vec::new();
     }
 
-    /// The plan as `version` states it.
-    pub(super) fn terms(
-        &mut self,
-        book: &PriceBook,
-        version: &str,
-        plan: &str,
-    ) -> Result<Arc<Terms>, ApplyError> {
-        let key = (Arc::from(version), plan.to_owned());
-        if let Some(terms) = self.terms.get(&key) {
-            return Ok(Arc::clone(terms));
-        }
-        let table = book.tables().iter().find(|table| table.version == version);
-        let found =
-            table
-                .and_then(|table| table.plan(plan))
-                .ok_or_else(|| ApplyError::NoTerms {
-                    version: version.to_owned(),
-                    plan: plan.to_owned(),
-                })?;
-        let terms = Arc::new(Terms {
-            version: Arc::clone(&key.0),
-            plan: found.clone(),
-        });
-        self.terms.insert(key, Arc::clone(&terms));
-        Ok(terms)
+    /// Makes room for so many wallets more.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.list.reserve(count);
+        self.places.reserve(count);
+        self.as_of_entries.reserve(count);
     }
 
     /// Forgets what expired with nothing left in it, which no row tells of.

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
@@ -26,9 +28,11 @@ use uuid::Uuid;
 use super::columns::{PARTITION, WalletRows, batch_schema};
 use super::{About, TABLE, WalletsError, state};
 use crate::adapters::ledger::delta::{PIECE_BYTES, table_at};
-use crate::domain::engine::{Engine, Head};
+use crate::domain::engine::{Engine, Head, KnownTerms};
 use crate::domain::entry::Mark;
+use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
+use crate::domain::wallet::Wallet;
 
 /// The key of a file's footer.
 const FOOTER: &str = "purser";
@@ -36,6 +40,8 @@ const FOOTER: &str = "purser";
 const ROW_GROUP_ROWS: usize = 64 << 10;
 /// Wallets that are decoded at once.
 const ROWS_AT_ONCE: usize = 8 << 10;
+/// Read wallets that may wait, so many rows each.
+const BATCHES_AHEAD: usize = 2;
 
 /// The checkpoint of a shard, being written.
 pub struct WalletsFile {
@@ -184,23 +190,52 @@ impl Checkpoint {
     pub fn load(self, engine: &mut Engine) -> Result<About, WalletsError> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(self.file)?;
         engine.resume(self.about.head.clone());
-        for batch in reader.with_batch_size(ROWS_AT_ONCE).build()? {
-            let batch = batch?;
-            let (customer, state) = (texts(&batch, "customer")?, texts(&batch, "state")?);
-            let entries = batch.column_by_name("as_of_entry");
-            let entries = entries.and_then(|array| array.as_primitive_opt::<Int64Type>());
-            let entries = entries.ok_or_else(|| missing("as_of_entry"))?;
-            for row in 0..batch.num_rows() {
-                let (customer, text) = (customer.value(row), state.value(row));
-                let entry = entries.value(row);
-                let wallet = state::read(customer, text, |version, plan| {
-                    Ok(engine.terms(version, plan)?)
-                })?;
-                engine.load(wallet, entry);
+        let count = reader.metadata().file_metadata().num_rows();
+        engine.reserve(usize::try_from(count).unwrap_or_default());
+        let reader = reader.with_batch_size(ROWS_AT_ONCE).build()?;
+        let book = Arc::clone(engine.book());
+        let mut terms = KnownTerms::default();
+        // Reading wallets takes longer than taking them over.
+        thread::scope(|scope| {
+            let (sender, loaded) = sync_channel(BATCHES_AHEAD);
+            scope.spawn(move || {
+                for batch in reader {
+                    let wallets = batch.map_err(WalletsError::from);
+                    let wallets = wallets.and_then(|batch| wallets_of(&batch, &book, &mut terms));
+                    let is_last = wallets.is_err();
+                    if sender.send(wallets).is_err() || is_last {
+                        return;
+                    }
+                }
+            });
+            for wallets in loaded {
+                for (wallet, entry) in wallets? {
+                    engine.load(wallet, entry);
+                }
             }
-        }
-        Ok(self.about)
+            Ok(self.about)
+        })
     }
+}
+
+/// Each row's wallet, and the entry as of which it is.
+fn wallets_of(
+    batch: &RecordBatch,
+    book: &PriceBook,
+    terms: &mut KnownTerms,
+) -> Result<Vec<(Wallet, i64)>, WalletsError> {
+    let (customer, state) = (texts(batch, "customer")?, texts(batch, "state")?);
+    let entries = batch.column_by_name("as_of_entry");
+    let entries = entries.and_then(|array| array.as_primitive_opt::<Int64Type>());
+    let entries = entries.ok_or_else(|| missing("as_of_entry"))?;
+    let wallet = |row| {
+        let (customer, text) = (customer.value(row), state.value(row));
+        let wallet = state::read(customer, text, |version, plan| {
+            Ok(terms.get(book, version, plan)?)
+        })?;
+        Ok((wallet, entries.value(row)))
+    };
+    (0..batch.num_rows()).map(wallet).collect()
 }
 
 fn texts<'a>(
