@@ -162,11 +162,13 @@ async fn from_checkpoint(
     let mut decoder = Decoder::default();
     let after = engine.last_entry();
     let mut fault = None;
-    rows(ledger, (shard.index, after), |row| {
-        let members = read_data(row).and_then(|data| decoder.members(data));
-        if fault.is_none() && row.entry <= fence {
-            let members = members.unwrap_or(Members::NONE);
-            fault = engine.restore(row, &members).err();
+    rows(ledger, (shard.index, after), |rows| {
+        for row in rows.iter().filter(|row| row.entry <= fence) {
+            let members = read_data(row).and_then(|data| decoder.members(data));
+            if fault.is_none() {
+                let members = members.unwrap_or(Members::NONE);
+                fault = engine.restore(row, &members).err();
+            }
         }
         Ok::<(), VerifyError>(())
     })
@@ -191,22 +193,24 @@ async fn look(
 ) -> Result<Log, VerifyError> {
     let fence = ledger.last_entry(shard).await.map_err(DataError::from)?;
     let rows_total = fence.unsigned_abs();
-    let mut rows = 0;
+    let mut read = 0;
     let mut decoder = Decoder::default();
     for charge in taken_back(ledger, shard, &mut decoder).await {
         audit.expect_reversal(charge);
     }
-    rows_of_days(ledger, (shard, 0), |partition, row| {
-        if rows % STRIDE_ROWS == 0 {
-            progress(Progress {
-                shard,
-                rows,
-                rows_total,
-            });
+    rows_of_days(ledger, (shard, i64::MIN), |partition, rows| {
+        for row in rows {
+            if read % STRIDE_ROWS == 0 {
+                progress(Progress {
+                    shard,
+                    rows: read,
+                    rows_total,
+                });
+            }
+            read += 1;
+            let members = read_data(row).and_then(|data| decoder.members(data));
+            audit.row(row, partition, members.as_ref())?;
         }
-        rows += 1;
-        let members = read_data(row).and_then(|data| decoder.members(data));
-        audit.row(row, partition, members.as_ref())?;
         Ok::<(), VerifyError>(())
     })
     .await?;

@@ -18,7 +18,8 @@ use parquet::errors::ParquetError;
 
 use super::delta::{Bounds, Ledger, LedgerFile};
 use super::pieces::{Pieces, store_error};
-use super::recover::{RecoverError, each_row, shard_files};
+use super::recover::{RecoverError, shard_files};
+use super::rows::rows_of;
 use crate::domain::engine::Charged;
 use crate::domain::entry::{Entry, Kind};
 use crate::domain::units::Timestamp;
@@ -160,7 +161,8 @@ async fn each<E: From<RecoverError>>(
     let path = file.path.to_string();
     // What the library makes of a file that may be torn; it panics on some.
     let read = AssertUnwindSafe(read(ledger, file, only, |batch| {
-        each_row(batch, &path, shard, take)
+        let mut each = |rows: &[Entry<'_>]| rows.iter().try_for_each(&mut *take);
+        rows_of(batch, &path, (shard, i64::MIN), &mut each)
     }));
     match read.catch_unwind().await {
         Ok(Ok(taken)) => taken,

@@ -2,9 +2,9 @@
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`, `codes`, `group`), the files
 //! (`encode`, `dictionary`, `footer`), what a commit is (`commit`) and asks of a log (`log`), the
-//! Delta table (`delta`), reading rows again (`recover`), finding some of them (`find`), merging
-//! files (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices
-//! (`books`). Leaves what a row means to `domain::entry`.
+//! Delta table (`delta`), reading rows again (`recover`, `rows`), finding some of them (`find`),
+//! merging files (`compact`), the checkpoints of wallets (`wallets`) and the table of issued
+//! invoices (`books`). Leaves what a row means to `domain::entry`.
 
 mod books;
 mod buffers;
@@ -21,6 +21,7 @@ mod group;
 mod log;
 mod pieces;
 mod recover;
+mod rows;
 mod schema;
 mod wallets;
 

@@ -1,7 +1,7 @@
 //! A shard's rows, read back from the table in the order in which they were decided.
 //!
-//! Owns finding the files that hold them and turning their columns into rows. Leaves what the
-//! rows do to `domain::engine`.
+//! Owns finding the files that hold them and decoding them. Leaves turning columns into rows to
+//! `rows`, and what rows do to `domain::engine`.
 //!
 //! Invariant: every row of the shard up to the fence comes exactly once, in order of `entry`, as
 //! long as no file spans another's entries.
@@ -11,10 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{
-    Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
-};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
@@ -24,9 +21,10 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::delta::{self, Bounds, Ledger, LedgerFile};
+use super::rows::rows_of;
 use crate::domain::calendar;
-use crate::domain::entry::{Entry, GrantId, Kind, Mark, Note, Payload};
-use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
+use crate::domain::entry::{Entry, Mark};
+use crate::domain::units::Day;
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 8 << 10;
@@ -62,21 +60,21 @@ pub enum RecoverError {
     Column { path: String, column: &'static str },
 }
 
-/// Hands all rows of `shard` above the entry `after` to `each`, in order of entry; of rejected
-/// ones `data` is as kept.
+/// Hands all rows of `shard` above the entry `after` to `take`, a few at once, in order of entry;
+/// of rejected ones `data` is as kept.
 ///
 /// # Errors
 ///
-/// A file can't be read, or `each` gives an error.
+/// A file can't be read, or `take` gives an error.
 pub async fn rows<E: From<RecoverError>>(
     ledger: &mut Ledger,
     shard_after: (u32, i64),
-    mut each: impl FnMut(&Entry<'_>) -> Result<(), E>,
+    mut take: impl FnMut(&[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
-    rows_of_days(ledger, shard_after, |_, row| each(row)).await
+    rows_of_days(ledger, shard_after, |_, rows| take(rows)).await
 }
 
-/// The same, each row with the day of the partition that it lies in; `None` where that is no day.
+/// The same, with the day of the partition that the rows lie in; `None` where that is no day.
 ///
 /// # Errors
 ///
@@ -84,7 +82,7 @@ pub async fn rows<E: From<RecoverError>>(
 pub async fn rows_of_days<E: From<RecoverError>>(
     ledger: &mut Ledger,
     (shard, after): (u32, i64),
-    mut each: impl FnMut(Option<Day>, &Entry<'_>) -> Result<(), E>,
+    mut take: impl FnMut(Option<Day>, &[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut files = shard_files(ledger, shard).await?;
     files.retain(|file| file.entries.is_none_or(|entries| entries.max > after));
@@ -96,14 +94,9 @@ pub async fn rows_of_days<E: From<RecoverError>>(
     for file in files {
         let partition = file.day.parse().ok().map(calendar::day);
         let content = Content::fetch(ledger, &file).await?;
-        content.rows(
-            shard,
-            ("entry", later),
-            &mut |row| match row.entry > after {
-                true => each(partition, row),
-                false => Ok(()),
-            },
-        )?;
+        content.rows((shard, after), ("entry", later), &mut |rows| {
+            take(partition, rows)
+        })?;
     }
     Ok(())
 }
@@ -128,8 +121,9 @@ pub async fn message_rows(
     for file in files {
         let content = Content::fetch(ledger, &file).await?;
         let mut found = false;
-        content.rows(shard, ("seq", only), &mut |row| {
-            if row.seq == seq && row.source == source {
+        content.rows((shard, i64::MIN), ("seq", only), &mut |rows| {
+            let rows = rows.iter();
+            for row in rows.filter(|row| row.seq == seq && row.source == source) {
                 found = true;
                 each(row);
             }
@@ -161,8 +155,8 @@ pub async fn has_row(ledger: &mut Ledger, shard: u32, wanted: Mark) -> Result<bo
     let mut found = false;
     for file in files {
         let content = Content::fetch(ledger, &file).await?;
-        content.rows(shard, ("entry", only), &mut |row| {
-            found |= Mark::of(row) == wanted;
+        content.rows((shard, i64::MIN), ("entry", only), &mut |rows| {
+            found |= rows.iter().any(|row| Mark::of(row) == wanted);
             Ok::<(), RecoverError>(())
         })?;
     }
@@ -196,16 +190,17 @@ impl Content {
         Ok(Self { path, bytes })
     }
 
-    /// Hands over the rows of `shard` that are in row groups where `column` may be `within`.
+    /// Hands over the rows of `shard` above the entry `after` that are in row groups where `column`
+    /// may be `within`.
     fn rows<E: From<RecoverError>>(
         self,
-        shard: u32,
+        shard_after: (u32, i64),
         (column, within): (&str, Bounds<i64>),
-        each: &mut impl FnMut(&Entry<'_>) -> Result<(), E>,
+        take: &mut impl FnMut(&[Entry<'_>]) -> Result<(), E>,
     ) -> Result<(), E> {
         let path = self.path.clone();
         let is_wanted = |group: &RowGroupMetaData| may_be_within(group, column, within);
-        self.batches(is_wanted, |batch| each_row(&batch, &path, shard, each))
+        self.batches(is_wanted, |batch| rows_of(&batch, &path, shard_after, take))
     }
 
     /// Hands over the rows of the row groups that are wanted, some at once.
@@ -275,131 +270,5 @@ fn may_be_within(group: &RowGroupMetaData, column: &str, within: Bounds<i64>) ->
             min.is_none_or(|min| *min <= within.max) && max.is_none_or(|max| *max >= within.min)
         }
         _ => true,
-    }
-}
-
-pub(super) fn each_row<E: From<RecoverError>>(
-    batch: &RecordBatch,
-    path: &str,
-    shard: u32,
-    each: &mut impl FnMut(&Entry<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let of = Batch { batch, path };
-    let shards = of.fixed::<Int32Type>("shard")?;
-    let (entry, seq) = (
-        of.fixed::<Int64Type>("entry")?,
-        of.fixed::<Int64Type>("seq")?,
-    );
-    let (idx, leg) = (of.fixed::<Int32Type>("idx")?, of.fixed::<Int32Type>("leg")?);
-    let (source, kind) = (of.text("source")?, of.text("kind")?);
-    let (customer, period) = (of.text("customer")?, of.fixed::<Date32Type>("period")?);
-    let used_at = of.fixed::<TimestampMicrosecondType>("used_at")?;
-    let received_at = of.fixed::<TimestampMicrosecondType>("received_at")?;
-    let (event_source, event_id) = (of.text("event_source")?, of.text("event_id")?);
-    let (event_type, task, unit) = (of.text("event_type")?, of.text("task")?, of.text("unit")?);
-    let (quantity, credits) = (of.decimal("quantity")?, of.decimal("credits")?);
-    let (grant_id, delta) = (of.text("grant_id")?, of.decimal("delta")?);
-    let (balance, amount) = (of.decimal("balance")?, of.decimal("amount")?);
-    let (currency, cost_usd) = (of.text("currency")?, of.decimal("cost_usd")?);
-    let (plan, price_version) = (of.text("plan")?, of.text("price_version")?);
-    let (price_id, late) = (of.text("price_id")?, of.flag("late")?);
-    let (reason, data) = (of.text("reason")?, of.text("data")?);
-    for row in 0..batch.num_rows() {
-        if shards(row) != Some(shard.cast_signed()) {
-            continue;
-        }
-        let kind = kind(row).and_then(|name| Kind::ALL.into_iter().find(|k| k.name() == name));
-        let kind = kind.ok_or_else(|| of.wrong("kind"))?;
-        each(&Entry {
-            entry: entry(row).ok_or_else(|| of.wrong("entry"))?,
-            source: source(row).unwrap_or_default(),
-            seq: seq(row).ok_or_else(|| of.wrong("seq"))?,
-            idx: idx(row).ok_or_else(|| of.wrong("idx"))?,
-            leg: leg(row).ok_or_else(|| of.wrong("leg"))?,
-            kind,
-            customer: customer(row),
-            period: period(row).map(Day::new),
-            used_at: used_at(row).map(Timestamp::new),
-            received_at: Timestamp::new(received_at(row).ok_or_else(|| of.wrong("received_at"))?),
-            event_source: event_source(row),
-            event_id: event_id(row),
-            event_type: event_type(row),
-            task: task(row),
-            unit: unit(row),
-            quantity: quantity(row).map(Quantity::new),
-            credits: credits(row).map(Credits::new),
-            grant_id: grant_id(row).map(GrantId::parse),
-            delta: delta(row).map(Credits::new),
-            balance: balance(row).map(Credits::new),
-            amount: amount(row).map(Money::new),
-            currency: currency(row),
-            cost_usd: cost_usd(row).map(Money::new),
-            plan: plan(row),
-            price_version: price_version(row),
-            price_id: price_id(row),
-            late: late(row),
-            reason: reason(row).and_then(|text| Note::parse(kind, text)),
-            data: data(row).map(Payload::Data),
-        })?;
-    }
-    Ok(())
-}
-
-/// A batch's columns by name, each as a function from row to value.
-struct Batch<'a> {
-    batch: &'a RecordBatch,
-    path: &'a str,
-}
-
-impl<'a> Batch<'a> {
-    fn wrong(&self, column: &'static str) -> RecoverError {
-        RecoverError::Column {
-            path: self.path.to_owned(),
-            column,
-        }
-    }
-
-    fn array(&self, column: &'static str) -> Result<&'a dyn Array, RecoverError> {
-        let array = self
-            .batch
-            .column_by_name(column)
-            .ok_or_else(|| self.wrong(column))?;
-        Ok(array.as_ref())
-    }
-
-    fn fixed<T: arrow::datatypes::ArrowPrimitiveType>(
-        &self,
-        column: &'static str,
-    ) -> Result<impl Fn(usize) -> Option<T::Native> + use<'a, T>, RecoverError> {
-        let array = self.array(column)?.as_primitive_opt::<T>();
-        let array = array.ok_or_else(|| self.wrong(column))?;
-        Ok(move |row| array.is_valid(row).then(|| array.value(row)))
-    }
-
-    /// Decimals of at most 18 digits, in their smallest unit.
-    fn decimal(
-        &self,
-        column: &'static str,
-    ) -> Result<impl Fn(usize) -> Option<i64> + use<'a>, RecoverError> {
-        let value = self.fixed::<Decimal128Type>(column)?;
-        Ok(move |row| value(row).and_then(|value| i64::try_from(value).ok()))
-    }
-
-    fn text(
-        &self,
-        column: &'static str,
-    ) -> Result<impl Fn(usize) -> Option<&'a str> + use<'a>, RecoverError> {
-        let array = self.array(column)?.as_string_opt::<i32>();
-        let array = array.ok_or_else(|| self.wrong(column))?;
-        Ok(move |row| array.is_valid(row).then(|| array.value(row)))
-    }
-
-    fn flag(
-        &self,
-        column: &'static str,
-    ) -> Result<impl Fn(usize) -> Option<bool> + use<'a>, RecoverError> {
-        let array = self.array(column)?.as_boolean_opt();
-        let array = array.ok_or_else(|| self.wrong(column))?;
-        Ok(move |row| array.is_valid(row).then(|| array.value(row)))
     }
 }

@@ -19,19 +19,21 @@ impl Engine {
     /// it in turn, one event after the other, takes longer than deciding them. Events without an
     /// identity are passed over, and customers beyond [`TOUCHED`].
     pub fn touch<'a>(&self, events: impl Iterator<Item = &'a Event<'a>> + Clone) {
-        let mut found = 0;
-        for identity in events.clone().filter_map(|event| event.identity) {
-            found += i64::from(self.filter.touch(identity));
-        }
-        let customers = events.filter_map(|event| event.subject);
+        let identities = events.clone().filter_map(|event| event.identity);
+        let found = identities.filter(|identity| self.filter.touch(*identity));
+        black_box(found.count());
+        self.touch_wallets(events.filter_map(|event| event.subject));
+    }
+
+    /// The same, only the wallets of rows that will be restored.
+    pub fn touch_wallets<'a>(&self, customers: impl Iterator<Item = &'a str>) {
         let mut places = [None; TOUCHED];
         for (place, customer) in places.iter_mut().zip(customers) {
             *place = self.wallets.place(customer);
         }
-        for place in places.into_iter().flatten() {
-            found ^= touch(self.wallets.at(place));
-        }
-        black_box(found);
+        let places = places.into_iter().flatten();
+        let numbers = places.map(|place| touch(self.wallets.at(place)));
+        black_box(numbers.fold(0, |all, number| all ^ number));
     }
 }
 
