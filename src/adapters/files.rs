@@ -64,6 +64,8 @@ pub struct LineReader {
     input: Box<dyn Read + Send>,
     /// Read and not yet handed on.
     rest: Vec<u8>,
+    /// Memory for the next block.
+    spare: Vec<u8>,
     next: u64,
     done: bool,
     progress: Progress,
@@ -115,6 +117,7 @@ impl LineReader {
             path: path.to_owned(),
             input,
             rest: Vec::new(),
+            spare: Vec::new(),
             next: 1,
             done: false,
             progress,
@@ -123,6 +126,11 @@ impl LineReader {
 
     pub fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Takes the memory of a block that is no longer needed.
+    pub fn reuse(&mut self, spare: Vec<u8>) {
+        self.spare = spare;
     }
 
     /// The next lines; `None` after the last.
@@ -138,7 +146,10 @@ impl LineReader {
             })?;
             // Only the new bytes can hold the first end of a line.
             if let Some(end) = memrchr(b'\n', &self.rest) {
-                let after = self.rest.split_off(end + 1);
+                let mut after = std::mem::take(&mut self.spare);
+                after.clear();
+                after.extend_from_slice(&self.rest[end + 1..]);
+                self.rest.truncate(end + 1);
                 let bytes = std::mem::replace(&mut self.rest, after);
                 return Ok(Some(self.lines(bytes)));
             }

@@ -84,8 +84,7 @@ enum Data {
 impl Decoder {
     /// Reads one event: the bytes of a line, an array's element or a whole message.
     pub fn read<'a>(&'a mut self, bytes: &'a [u8]) -> Reading<'a> {
-        self.unescaped.clear();
-        self.spans.clear();
+        self.clear();
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Reading::Malformed;
         };
@@ -95,12 +94,17 @@ impl Decoder {
 
     /// The members of a JSON object, such as the ledger's `data`; `None` when it is none.
     pub fn members<'a>(&'a mut self, object: &'a str) -> Option<Members<'a>> {
-        self.unescaped.clear();
-        self.spans.clear();
+        self.clear();
         let mut scanner = Scanner::new(object.as_bytes(), 0, &mut self.nesting);
         let is_object = scanner.peek() == Some(b'{')
             && object_members(&mut scanner, object, &mut self.unescaped, &mut self.spans).is_ok();
         is_object.then(|| Members::new(object, &self.unescaped, &self.spans))
+    }
+
+    /// Forgets what was read before.
+    pub(super) fn clear(&mut self) {
+        self.unescaped.clear();
+        self.spans.clear();
     }
 
     /// Reads the event at `place` of a text. What it needs of the buffers comes after what is in

@@ -14,6 +14,7 @@ use crate::domain::event::Reading;
 use crate::domain::identity::{FilterKey, Identity};
 
 /// Lines and their readings.
+#[derive(Default)]
 pub struct Readings {
     /// What is not UTF-8 is replaced in it.
     text: String,
@@ -32,13 +33,15 @@ struct Line {
 
 impl Readings {
     /// Reads all lines but the first `skipped` ones; each ends at `\n`, but perhaps the last.
-    /// Reckons identities by `key`, and calls `each` with every reading.
-    pub fn of(
+    /// Reckons identities by `key`, and calls `each` with every reading. Lines that were here
+    /// before are gone, and the memory that they took is given back.
+    pub fn read(
+        &mut self,
         bytes: Vec<u8>,
         skipped: usize,
         key: &FilterKey,
         mut each: impl FnMut(&Reading<'_>),
-    ) -> Self {
+    ) -> Vec<u8> {
         let (text, broken) = match String::from_utf8(bytes) {
             Ok(text) => (text, None),
             Err(error) => {
@@ -47,7 +50,8 @@ impl Readings {
                 (text, Some(bytes))
             }
         };
-        let mut decoder = Decoder::default();
+        let decoder = &mut self.decoder;
+        decoder.clear();
         // Replacing takes no end of a line away, and makes none.
         let bytes = broken.as_deref().unwrap_or(text.as_bytes());
         let both = line_ranges(text.as_bytes()).zip(line_ranges(bytes));
@@ -65,13 +69,10 @@ impl Readings {
                 identity: identity(&reading, key),
             }
         });
-        let lines = lines.collect();
-        Self {
-            text,
-            broken,
-            decoder,
-            lines,
-        }
+        self.lines.clear();
+        self.lines.extend(lines);
+        self.broken = broken;
+        std::mem::replace(&mut self.text, text).into_bytes()
     }
 
     /// Each line's reading, and its bytes.
@@ -128,9 +129,10 @@ mod tests {
         }
         lines.insert(3, broken);
         lines.insert(0, b"\xc3".to_vec());
+        let mut readings = Readings::default();
         for lines in [text_only, lines] {
             for skipped in [0, 1, 4, lines.len()] {
-                let readings = Readings::of(lines.join(&b'\n'), skipped, &[1, 2, 3, 4], |_| {});
+                readings.read(lines.join(&b'\n'), skipped, &[1, 2, 3, 4], |_| {});
                 let mut alone = Decoder::default();
                 let mut read = 0;
                 for ((reading, raw), line) in readings.iter().zip(&lines[skipped..]) {

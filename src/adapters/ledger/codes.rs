@@ -18,8 +18,8 @@ use super::buffers::Validity;
 pub(super) struct Codes {
     /// The texts, one after the other.
     pub(super) text: String,
-    /// Where each begins, and where the last ends.
-    starts: Vec<usize>,
+    /// Where each begins, and where the last ends; they are short, and far from 4 GiB together.
+    starts: Vec<u32>,
     /// Their numbers, by their hash. What may be a text is up to producers, and the hash is keyed.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -73,7 +73,7 @@ impl Codes {
     /// All of them, by number.
     pub(super) fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
         let bounds = self.starts.windows(2);
-        bounds.map(|bounds| &self.text[bounds[0]..bounds[1]])
+        bounds.map(|bounds| &self.text[bounds[0] as usize..bounds[1] as usize])
     }
 
     #[inline]
@@ -127,7 +127,7 @@ impl Codes {
         }
         let number = (starts.len() - 1) as u32;
         texts.push_str(text);
-        starts.push(texts.len());
+        starts.push(texts.len() as u32);
         let hash_of = |number: &u32| hasher.hash_one(get(texts, starts, *number));
         numbers.insert_unique(hash, number, hash_of);
         number
@@ -145,7 +145,7 @@ impl Codes {
 }
 
 #[inline]
-fn get<'a>(text: &'a str, starts: &[usize], number: u32) -> &'a str {
+fn get<'a>(text: &'a str, starts: &[u32], number: u32) -> &'a str {
     let number = number as usize;
-    &text[starts[number]..starts[number + 1]]
+    &text[starts[number] as usize..starts[number + 1] as usize]
 }

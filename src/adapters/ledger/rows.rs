@@ -41,14 +41,18 @@ pub(super) fn rows_of<E: From<RecoverError>>(
     let (plan, price_version) = (of.text("plan")?, of.text("price_version")?);
     let (price_id, late) = (of.text("price_id")?, of.flag("late")?);
     let (reason, data) = (of.text("reason")?, of.text("data")?);
-    let mut rows = Vec::with_capacity(ROWS_TOGETHER);
+    let mut rows: Vec<Entry<'_>> = Vec::with_capacity(ROWS_TOGETHER);
+    let mut last_kind = Kind::Usage;
     for row in 0..batch.num_rows() {
         let number = entry(row).ok_or_else(|| of.wrong("entry"))?;
         if shards(row) != Some(shard.cast_signed()) || number <= after {
             continue;
         }
-        let kind = kind(row).and_then(|name| Kind::ALL.into_iter().find(|k| k.name() == name));
+        // Most rows are of the kind of the row before them.
+        let mut kinds = [last_kind].into_iter().chain(Kind::ALL);
+        let kind = kind(row).and_then(|name| kinds.find(|kind| kind.name() == name));
         let kind = kind.ok_or_else(|| of.wrong("kind"))?;
+        last_kind = kind;
         rows.push(Entry {
             entry: number,
             source: source(row).unwrap_or_default(),

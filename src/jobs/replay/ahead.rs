@@ -2,7 +2,7 @@
 //!
 //! Owns how far, and reading the events of whole blocks. Leaves lines to `adapters::files`.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
 use crate::adapters::cloudevents::Readings;
@@ -30,29 +30,36 @@ pub(super) enum Lines {
     Long(LongLine),
 }
 
+/// What comes from the thread, and the way back for readings that are no longer needed: fresh
+/// memory is dear.
+pub(super) struct Blocks {
+    pub(super) ahead: Receiver<Result<Ahead, FileError>>,
+    pub(super) spent: Sender<Readings>,
+}
+
 /// Reads a few blocks ahead; not lines before `known`, which the ledger has.
-pub(super) fn read_ahead(
-    mut reader: LineReader,
-    known: u64,
-    key: FilterKey,
-) -> Receiver<Result<Ahead, FileError>> {
-    let (blocks, waiting) = sync_channel(BLOCKS_AHEAD);
+pub(super) fn read_ahead(mut reader: LineReader, known: u64, key: FilterKey) -> Blocks {
+    let (blocks, ahead) = sync_channel(BLOCKS_AHEAD);
+    let (spent, again) = channel();
     thread::spawn(move || {
         while let Some(block) = reader.next_block().transpose() {
             let is_last = block.is_err();
-            if blocks
-                .send(block.map(|block| read(block, known, &key)))
-                .is_err()
-                || is_last
-            {
+            let readings = again.try_recv().unwrap_or_default();
+            let block = block.map(|block| read(block, readings, (known, &key), &mut reader));
+            if blocks.send(block).is_err() || is_last {
                 return;
             }
         }
     });
-    waiting
+    Blocks { ahead, spent }
 }
 
-fn read(block: Block, known: u64, key: &FilterKey) -> Ahead {
+fn read(
+    block: Block,
+    mut readings: Readings,
+    (known, key): (u64, &FilterKey),
+    reader: &mut LineReader,
+) -> Ahead {
     match block {
         Block::Lines {
             first,
@@ -63,9 +70,10 @@ fn read(block: Block, known: u64, key: &FilterKey) -> Ahead {
             let first = first + skipped;
             let mut reversed = Vec::new();
             let mut numbers = first..;
-            let readings = Readings::of(bytes, skipped as usize, key, |reading| {
+            let spare = readings.read(bytes, skipped as usize, key, |reading| {
                 reversed.extend(numbers.next().zip(name_of(reading)));
             });
+            reader.reuse(spare);
             Ahead {
                 first,
                 lines: Lines::Read { readings, reversed },

@@ -57,10 +57,11 @@ impl Feeder<'_> {
                         return Ok(());
                     }
                     engine.touch(group.iter().filter_map(|(reading, _)| reading.event()));
-                    for (reading, raw) in group.drain(..) {
+                    for (reading, raw) in &group {
                         self.line += 1;
-                        self.event(&reading, raw, engine, batches)?;
+                        self.event(reading, *raw, engine, batches)?;
                     }
+                    group.clear();
                 }
             }
             Lines::Long(long) => {

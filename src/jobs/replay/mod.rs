@@ -24,7 +24,7 @@ use crate::domain::engine::WALL_CLOCK_SLACK;
 use crate::domain::entry::is_stream;
 use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
-use ahead::read_ahead;
+use ahead::{Lines, read_ahead};
 use feeder::{Feeder, UNTIL};
 
 /// A file is read as fast as it goes, so that batches are cut by size, not by age.
@@ -182,9 +182,16 @@ fn feed(
     };
     let blocks = read_ahead(reader, known, engine.filter_key());
     let mut outcome = Ok(());
-    for block in blocks {
+    for block in blocks.ahead {
         outcome = match block {
-            Ok(block) => feeder.block(&block, &mut engine, &mut batches),
+            Ok(block) => {
+                let outcome = feeder.block(&block, &mut engine, &mut batches);
+                if let Lines::Read { readings, .. } = block.lines {
+                    // The thread that would use it again may have ended.
+                    blocks.spent.send(readings).ok();
+                }
+                outcome
+            }
             Err(fault) => Err(fault.into()),
         };
         if outcome.is_err() {

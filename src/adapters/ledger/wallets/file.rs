@@ -15,8 +15,8 @@ use bytes::Bytes;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::AsyncArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{AsyncArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -40,6 +40,8 @@ const FOOTER: &str = "purser";
 const ROW_GROUP_ROWS: usize = 64 << 10;
 /// Wallets that are decoded at once.
 const ROWS_AT_ONCE: usize = 8 << 10;
+/// What a wallet is loaded from.
+const NEEDED: [&str; 3] = ["customer", "as_of_entry", "state"];
 /// Read wallets that may wait, so many rows each.
 const BATCHES_AHEAD: usize = 2;
 
@@ -192,6 +194,8 @@ impl Checkpoint {
         engine.resume(self.about.head.clone());
         let count = reader.metadata().file_metadata().num_rows();
         engine.reserve(usize::try_from(count).unwrap_or_default());
+        let columns = ProjectionMask::columns(reader.parquet_schema(), NEEDED);
+        let reader = reader.with_projection(columns);
         let reader = reader.with_batch_size(ROWS_AT_ONCE).build()?;
         let book = Arc::clone(engine.book());
         let mut terms = KnownTerms::default();
