@@ -18,19 +18,21 @@ use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use purser::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
+use purser::adapters::cloudevents::{ContentType, Readings};
 use purser::adapters::price_files;
 use purser::domain::customer::Shard;
 use purser::domain::duplicates::DuplicateFilter;
 use purser::domain::engine::{self, Arrival, Engine, Subject};
-use purser::domain::entry::{Entry, RawBody, Sink};
-use purser::domain::event::Reading;
+use purser::domain::entry::{Entry, Sink};
+use purser::domain::identity::FilterKey;
 use purser::domain::price::PriceBook;
 use purser::domain::units::Timestamp;
 
 use mutant::mutant;
 use seeds::{EVENTS, PRICES, now};
 
+/// Of the identities.
+const KEY: FilterKey = [1, 2, 3, 4];
 /// How many cases are tried at once.
 const CASES: u32 = 2_000;
 
@@ -110,9 +112,9 @@ fn whatever_the_prices_and_the_messages_each_event_becomes_rows() {
 /// Each event's rows are numbered, and there are some.
 fn rows(book: PriceBook, message: &[u8]) -> Result<(), TestCaseError> {
     let shard = Shard { index: 0, count: 1 };
-    let mut engine = Engine::new(shard, book, DuplicateFilter::unbounded([1, 2, 3, 4]));
+    let mut engine = Engine::new(shard, book, DuplicateFilter::unbounded(KEY));
     let mut sink = Numbers::default();
-    let mut decoder = Decoder::default();
+    let mut readings = Readings::new(KEY);
     for seq in 1..=2 {
         let place = engine::Message {
             source: "USAGE@2026-01-01T00:00:00Z",
@@ -123,26 +125,20 @@ fn rows(book: PriceBook, message: &[u8]) -> Result<(), TestCaseError> {
             },
         };
         engine.begin(&place, &mut sink).expect("in memory");
-        let mut idx = 0;
-        each_event(message, ContentType::Unstated, |piece| {
-            let (reading, raw) = match piece {
-                Piece::Event(bytes) => {
-                    let reading = decoder.read(bytes);
-                    (reading, RawBody::of(&reading, bytes))
-                }
-                Piece::Nothing(bytes) => (Reading::Empty, RawBody::whole(bytes)),
-                Piece::Broken(bytes) => (Reading::Malformed, RawBody::whole(bytes)),
-            };
+        readings.clear();
+        readings.add_message(message, ContentType::Unstated);
+        let count = readings.count() as i32;
+        for idx in 0..count {
+            let (reading, raw) = readings.get(idx as usize, message);
             let decided = engine.event(&place, idx, (&reading, raw), &mut sink);
             decided.expect("in memory");
-            idx += 1;
-        });
+        }
         let events = sink.0.iter().filter(|(_, of, idx)| *of == seq && *idx >= 0);
         let mut events: Vec<i32> = events.map(|(_, _, idx)| *idx).collect();
         events.dedup();
-        if !events.iter().copied().eq(0..idx) || idx == 0 {
+        if !events.iter().copied().eq(0..count) || count == 0 {
             return Err(TestCaseError::fail(format!(
-                "{idx} events became {events:?}"
+                "{count} events became {events:?}"
             )));
         }
     }

@@ -16,7 +16,7 @@ use flate2::read::MultiGzDecoder;
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// Bytes that are read at once.
-const READ_BYTES: usize = 1 << 20;
+const READ_BYTES: usize = 256 << 10;
 /// The longest line that is kept whole.
 const LINE_BYTES_MAX: usize = (8 << 20) + 1;
 /// What is kept of a longer one.

@@ -17,16 +17,6 @@ pub enum Reading<'a> {
     Malformed,
 }
 
-impl<'a> Reading<'a> {
-    /// The event, if it is one.
-    pub fn event(&self) -> Option<&Event<'a>> {
-        match self {
-            Self::Event(event) => Some(event),
-            Self::Empty | Self::Malformed => None,
-        }
-    }
-}
-
 /// One CloudEvent. `id`, `source` and `event_type` are 1–256 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {

@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 pub type FilterKey = [u64; 4];
 
 /// Who sent what: the place that an event occupies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub(super) hash: [u64; 2],
     /// Of the payload.

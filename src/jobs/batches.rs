@@ -258,9 +258,9 @@ mod tests {
         }
     }
 
-    /// A day's rows may end where a chunk does, just before, and just behind it.
+    /// A day's rows may end where a group does, just before, and just behind it.
     #[test]
-    fn a_batch_holds_rows_of_one_day_wherever_chunks_end() {
+    fn a_batch_holds_rows_of_one_day_wherever_groups_end() {
         let (first, second) = (Day::new(20_000), Day::new(20_001));
         for rows in [
             1,

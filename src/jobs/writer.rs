@@ -20,8 +20,8 @@ use crate::adapters::ledger::{
     self, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
 };
 
-/// Groups of rows that may wait; the engine waits when there are more.
-const WAITING_GROUPS: usize = 1;
+/// What may wait: a batch's last rows, and its seal. The engine waits when there is more.
+const WAITING: usize = 2;
 /// Commits between two checkpoints of the table's log: without them each commit and each opening
 /// takes longer than the one before.
 const COMMITS_A_CHECKPOINT: u64 = 100;
@@ -61,7 +61,7 @@ pub struct WriterThread {
 impl Writer {
     /// Starts the thread; what is sent to it is written in order, until the sender is dropped.
     pub fn start(self) -> (SyncSender<Work>, WriterThread) {
-        let (work, waiting) = sync_channel(WAITING_GROUPS);
+        let (work, waiting) = sync_channel(WAITING);
         let thread = std::thread::spawn(move || self.write(&waiting));
         (work, WriterThread { thread })
     }

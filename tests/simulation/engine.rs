@@ -2,12 +2,13 @@
 //!
 //! Owns all uses of the engine's own interface. Leaves batches and recovery to their own files.
 
-use purser::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
+use purser::adapters::cloudevents::{ContentType, Decoder, Readings};
 use purser::adapters::ledger::ChargeName;
 use purser::domain::duplicates::DuplicateFilter;
 use purser::domain::engine::{self, Arrival, Charged, Engine, Subject};
 use purser::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
 use purser::domain::event::{Members, Reading};
+use purser::domain::identity::FilterKey;
 use purser::domain::price::PriceBook;
 use purser::domain::units::Timestamp;
 use purser::jobs::recall::name_of;
@@ -15,14 +16,11 @@ use purser::jobs::recall::name_of;
 use crate::rows::Row;
 use crate::story::{Message, SHARD, STREAM};
 
+const KEY: FilterKey = [1, 2, 3, 4];
 const IN_MEMORY: &str = "a filter in memory does not fail";
 
 pub(crate) fn new(book: &PriceBook) -> Engine {
-    Engine::new(
-        SHARD,
-        book.clone(),
-        DuplicateFilter::unbounded([1, 2, 3, 4]),
-    )
+    Engine::new(SHARD, book.clone(), DuplicateFilter::unbounded(KEY))
 }
 
 /// Makes the charges known that a message takes back: the newest of each event among `rows`, which
@@ -112,17 +110,11 @@ fn is_of(row: &Entry<'_>, name: &ChargeName) -> bool {
 
 /// Reads each event of a message.
 fn each_reading(message: &Message, mut handle: impl FnMut(i32, &Reading<'_>, RawBody<'_>)) {
-    let mut decoder = Decoder::default();
-    let mut idx = 0;
-    each_event(message.body.as_bytes(), ContentType::Unstated, |piece| {
-        match piece {
-            Piece::Event(bytes) => {
-                let reading = decoder.read(bytes);
-                handle(idx, &reading, RawBody::of(&reading, bytes));
-            }
-            Piece::Nothing(bytes) => handle(idx, &Reading::Empty, RawBody::whole(bytes)),
-            Piece::Broken(bytes) => handle(idx, &Reading::Malformed, RawBody::whole(bytes)),
-        }
-        idx += 1;
-    });
+    let body = message.body.as_bytes();
+    let mut readings = Readings::new(KEY);
+    readings.add_message(body, ContentType::Unstated);
+    for (event, idx) in (0..readings.count()).zip(0..) {
+        let (reading, raw) = readings.get(event, body);
+        handle(idx, &reading, raw);
+    }
 }

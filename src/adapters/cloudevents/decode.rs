@@ -152,6 +152,14 @@ impl Decoder {
         })
     }
 
+    /// The subject of an event that was read from `text`.
+    pub(super) fn subject<'a>(&'a self, text: &'a str, read: &Read) -> Option<&'a str> {
+        match read {
+            Read::Event(pieces) => Some(pieces.subject?.of(text, &self.unescaped)),
+            Read::Empty | Read::Malformed => None,
+        }
+    }
+
     fn pieces(&mut self, text: &str, place: Range<usize>) -> Option<Pieces> {
         let first = self.spans.len();
         let mut data = Data::Absent;

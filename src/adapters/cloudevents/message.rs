@@ -38,19 +38,19 @@ impl ContentType {
 }
 
 /// A part of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
-    /// The bytes of one event.
-    Event(&'a [u8]),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Where the bytes of one event lie.
+    Event(Range<usize>),
     /// The body of a message that is an array of nothing.
-    Nothing(&'a [u8]),
+    Nothing,
     /// The body of a message that should be an array and is none.
-    Broken(&'a [u8]),
+    Broken,
 }
 
 /// Calls `handle` with each event in `body`, in order; at least once, since a message without
 /// events is an empty one, and an array that is no JSON is one broken event.
-pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnMut(Piece<'a>)) {
+pub fn each_event(body: &[u8], content: ContentType, mut handle: impl FnMut(Piece)) {
     let is_array = match content {
         ContentType::Single | ContentType::Lines => false,
         ContentType::Batch => true,
@@ -58,15 +58,15 @@ pub fn each_event<'a>(body: &'a [u8], content: ContentType, mut handle: impl FnM
     };
     if is_array {
         match elements(body) {
-            Some(elements) if elements.is_empty() => handle(Piece::Nothing(body)),
+            Some(elements) if elements.is_empty() => handle(Piece::Nothing),
             Some(elements) => elements.into_iter().map(Piece::Event).for_each(handle),
-            None if body.trim_ascii().is_empty() => handle(Piece::Event(b"")),
-            None => handle(Piece::Broken(body)),
+            None if body.trim_ascii().is_empty() => handle(Piece::Event(0..0)),
+            None => handle(Piece::Broken),
         }
     } else if content == ContentType::Single || body.is_empty() {
-        handle(Piece::Event(body));
+        handle(Piece::Event(0..body.len()));
     } else {
-        lines(body).map(Piece::Event).for_each(handle);
+        line_ranges(body).map(Piece::Event).for_each(handle);
     }
 }
 
@@ -95,8 +95,8 @@ pub(super) fn line_ranges(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The bytes of each element, or `None` when `body` is not one JSON array.
-fn elements(body: &[u8]) -> Option<Vec<&[u8]>> {
+/// Where each element lies, or `None` when `body` is not one JSON array.
+fn elements(body: &[u8]) -> Option<Vec<Range<usize>>> {
     let text = std::str::from_utf8(body).ok()?;
     let mut nesting = Vec::new();
     let mut scanner = Scanner::new(text.as_bytes(), 0, &mut nesting);
@@ -109,7 +109,7 @@ fn elements(body: &[u8]) -> Option<Vec<&[u8]>> {
         scanner.peek()?;
         let start = scanner.at();
         scanner.skip_value(usize::MAX).ok()?;
-        elements.push(&body[start..scanner.at()]);
+        elements.push(start..scanner.at());
         more = scanner.take(b',');
         if !more && !scanner.take(b']') {
             return None;
@@ -125,12 +125,12 @@ mod tests {
     fn events(body: &str, header: Option<&str>) -> Vec<String> {
         let mut events = Vec::new();
         each_event(body.as_bytes(), ContentType::from_header(header), |piece| {
-            let (kind, bytes) = match piece {
-                Piece::Event(bytes) => ("", bytes),
-                Piece::Nothing(bytes) => ("nothing: ", bytes),
-                Piece::Broken(bytes) => ("broken: ", bytes),
+            let (kind, text) = match piece {
+                Piece::Event(place) => ("", &body[place]),
+                Piece::Nothing => ("nothing: ", body),
+                Piece::Broken => ("broken: ", body),
             };
-            events.push(format!("{kind}{}", String::from_utf8_lossy(bytes)));
+            events.push(format!("{kind}{text}"));
         });
         events
     }

@@ -1,101 +1,143 @@
 //! Many events read at once.
 //!
-//! Owns keeping what was read of each line, so that one thread can read for another. Leaves reading
-//! a line to `decode`.
+//! Owns keeping what was read of each event, so that one thread can read for another. Leaves
+//! reading an event to `decode`, and where one begins to `message`.
 //!
-//! Invariant: a line's reading is the one that it has alone.
+//! Invariant: an event's reading is the one that it has alone.
 
 use std::ops::Range;
 
 use super::decode::{Decoder, Read};
-use super::message::line_ranges;
+use super::message::{ContentType, Piece, each_event, line_ranges};
+use crate::domain::command::REVERSED;
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
 use crate::domain::identity::{FilterKey, Identity};
 
-/// Lines and their readings.
-#[derive(Default)]
+/// Events whose memory is kept for others: far more come only of lines that are hardly any.
+const EVENTS_KEPT: usize = 64 << 10;
+
+/// Events and their readings. Its memory is used again after `clear`: fresh memory is dear.
 pub struct Readings {
-    /// What is not UTF-8 is replaced in it.
+    key: FilterKey,
+    /// The texts of all events, one after the other.
     text: String,
-    /// The lines as they came, if they are not UTF-8.
-    broken: Option<Vec<u8>>,
     decoder: Decoder,
-    lines: Vec<Line>,
+    events: Vec<Known>,
+    reversals: Vec<usize>,
 }
 
-struct Line {
-    /// As it came.
-    bytes: Range<usize>,
+/// What is known of an event.
+struct Known {
+    /// Its place in the bytes that it came in.
+    place: Range<usize>,
     read: Read,
     identity: Option<Identity>,
 }
 
 impl Readings {
-    /// Reads all lines but the first `skipped` ones; each ends at `\n`, but perhaps the last.
-    /// Reckons identities by `key`, and calls `each` with every reading. Lines that were here
-    /// before are gone, and the memory that they took is given back.
-    pub fn read(
-        &mut self,
-        bytes: Vec<u8>,
-        skipped: usize,
-        key: &FilterKey,
-        mut each: impl FnMut(&Reading<'_>),
-    ) -> Vec<u8> {
-        let (text, broken) = match String::from_utf8(bytes) {
-            Ok(text) => (text, None),
-            Err(error) => {
-                let bytes = error.into_bytes();
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                (text, Some(bytes))
-            }
-        };
-        let decoder = &mut self.decoder;
-        decoder.clear();
-        // Replacing takes no end of a line away, and makes none.
-        let bytes = broken.as_deref().unwrap_or(text.as_bytes());
-        let both = line_ranges(text.as_bytes()).zip(line_ranges(bytes));
-        let lines = both.skip(skipped).map(|(place, as_it_came)| {
-            let is_text = broken.is_none() || str::from_utf8(&bytes[as_it_came.clone()]).is_ok();
-            let read = match is_text {
-                true => decoder.scan(&text, place),
-                false => Read::Malformed,
-            };
-            let reading = decoder.view(&text, &read);
-            each(&reading);
-            Line {
-                bytes: as_it_came,
-                read,
-                identity: identity(&reading, key),
-            }
-        });
-        self.lines.clear();
-        self.lines.extend(lines);
-        self.broken = broken;
-        std::mem::replace(&mut self.text, text).into_bytes()
+    /// None yet; identities will be reckoned by `key`.
+    pub fn new(key: FilterKey) -> Self {
+        Self {
+            key,
+            text: String::new(),
+            decoder: Decoder::default(),
+            events: Vec::new(),
+            reversals: Vec::new(),
+        }
     }
 
-    /// Each line's reading, and its bytes.
-    pub fn iter(&self) -> impl Iterator<Item = (Reading<'_>, RawBody<'_>)> {
-        let bytes = self.broken.as_deref().unwrap_or(self.text.as_bytes());
-        self.lines.iter().map(|line| {
-            let mut reading = self.decoder.view(&self.text, &line.read);
-            if let Reading::Event(event) = &mut reading {
-                event.identity = line.identity;
+    /// Forgets all events.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.decoder.clear();
+        self.events.clear();
+        self.events.shrink_to(EVENTS_KEPT);
+        self.reversals.clear();
+    }
+
+    /// How many events there are.
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Reads lines, an event each, but for the first `skipped` ones.
+    pub fn add_lines(&mut self, block: &[u8], skipped: usize) {
+        for place in line_ranges(block).skip(skipped) {
+            self.add(block, place);
+        }
+    }
+
+    /// Reads the events of a message, which are one at least.
+    pub fn add_message(&mut self, body: &[u8], content: ContentType) {
+        let whole = |read| Known {
+            place: 0..body.len(),
+            read,
+            identity: None,
+        };
+        each_event(body, content, |piece| match piece {
+            Piece::Event(place) => self.add(body, place),
+            Piece::Nothing => self.events.push(whole(Read::Empty)),
+            Piece::Broken => self.events.push(whole(Read::Malformed)),
+        });
+    }
+
+    fn add(&mut self, bytes: &[u8], place: Range<usize>) {
+        let read = match str::from_utf8(&bytes[place.clone()]) {
+            Ok(text) => {
+                let start = self.text.len();
+                self.text.push_str(text);
+                self.decoder.scan(&self.text, start..self.text.len())
             }
-            let raw = RawBody::of(&reading, &bytes[line.bytes.clone()]);
-            (reading, raw)
+            Err(_) => Read::Malformed,
+        };
+        let identity = match self.decoder.view(&self.text, &read) {
+            Reading::Event(event) => {
+                if event.event_type == REVERSED {
+                    self.reversals.push(self.events.len());
+                }
+                event.subject.map(|customer| {
+                    let sent = (customer, event.source, event.id);
+                    Identity::of(&self.key, sent, (event.event_type, event.data))
+                })
+            }
+            Reading::Empty | Reading::Malformed => None,
+        };
+        self.events.push(Known {
+            place,
+            read,
+            identity,
+        });
+    }
+
+    /// Those events that take a charge back.
+    pub fn reversals(&self) -> &[usize] {
+        &self.reversals
+    }
+
+    /// An event's reading, and its own of the `bytes` that it came in.
+    pub fn get<'a>(&'a self, event: usize, bytes: &'a [u8]) -> (Reading<'a>, RawBody<'a>) {
+        let known = &self.events[event];
+        let mut reading = self.decoder.view(&self.text, &known.read);
+        if let Reading::Event(event) = &mut reading {
+            event.identity = known.identity;
+        }
+        let raw = RawBody::of(&reading, &bytes[known.place.clone()]);
+        (reading, raw)
+    }
+
+    /// The customers and identities of `count` events from `first` on, as far as they have them.
+    pub fn who(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = (&str, Identity)> + Clone {
+        let events = self.events.iter().skip(first).take(count);
+        events.filter_map(|event| {
+            let customer = self.decoder.subject(&self.text, &event.read)?;
+            Some((customer, event.identity?))
         })
     }
-}
-
-fn identity(reading: &Reading<'_>, key: &FilterKey) -> Option<Identity> {
-    let Reading::Event(event) = reading else {
-        return None;
-    };
-    let payload = (event.event_type, event.data);
-    let by = |customer| Identity::of(key, (customer, event.source, event.id), payload);
-    event.subject.map(by)
 }
 
 #[cfg(test)]
@@ -103,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_reads_as_it_does_alone() {
+    fn an_event_reads_as_it_does_alone() {
         let event = |id: &str, data: &str| {
             let event = r#"{"specversion":"1.0","source":"/s","type":"t","subject":"acme","id":"#;
             format!("{event}\"{id}\",\"data\":{data}}}")
@@ -116,35 +158,42 @@ mod tests {
             "{".to_owned(),
             event("2", "[]"),
             event("é", r#"{"n":1,"n":2}"#),
-            event("3", r#"{"n":1}"#) + "\r",
-            event("4", "{}"),
+            event("3", r#"{"n":1}"#),
         ]
         .into_iter()
         .map(String::into_bytes)
         .collect();
-        let text_only = lines.clone();
-        let mut broken = event("5", r#"{"n":"?"}"#).into_bytes();
+        let mut broken = event("4", r#"{"n":"?"}"#).into_bytes();
         if let Some(byte) = broken.iter_mut().find(|byte| **byte == b'?') {
             *byte = 0xff;
         }
         lines.insert(3, broken);
         lines.insert(0, b"\xc3".to_vec());
-        let mut readings = Readings::default();
-        for lines in [text_only, lines] {
-            for skipped in [0, 1, 4, lines.len()] {
-                readings.read(lines.join(&b'\n'), skipped, &[1, 2, 3, 4], |_| {});
-                let mut alone = Decoder::default();
-                let mut read = 0;
-                for ((reading, raw), line) in readings.iter().zip(&lines[skipped..]) {
-                    let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    assert_eq!(raw.bytes, line);
-                    let expected = shown(&alone.read(line));
-                    assert_eq!(shown(&reading), expected, "{line:?}");
-                    read += 1;
-                }
-                assert_eq!(read, lines.len() - skipped);
+        let block = lines.join(&b'\n');
+        let key = [1, 2, 3, 4];
+        let mut readings = Readings::new(key);
+        let mut alone = Decoder::default();
+        for skipped in [0, 1, 4, lines.len()] {
+            readings.clear();
+            readings.add_lines(&block, skipped);
+            assert_eq!(readings.count(), lines.len() - skipped);
+            for (event, line) in lines[skipped..].iter().enumerate() {
+                let (reading, raw) = readings.get(event, &block);
+                assert_eq!(raw.bytes, line);
+                assert_eq!(shown(&reading), shown(&alone.read(line)), "{line:?}");
             }
         }
+        readings.clear();
+        for content in [ContentType::Lines, ContentType::Unstated] {
+            readings.add_message(&block, content);
+        }
+        assert_eq!(readings.count(), 2 * lines.len());
+        readings.add_message(b"[]", ContentType::Unstated);
+        readings.add_message(b"[1", ContentType::Batch);
+        let last = |back| shown(&readings.get(readings.count() - back, b"[]").0);
+        assert_eq!([last(2), last(1)], ["Empty", "Malformed"]);
+        let who: Vec<_> = readings.who(lines.len(), 4).map(|(name, _)| name).collect();
+        assert_eq!(who, ["acme", "acme"], "one is broken, and one is no text");
     }
 
     fn shown(reading: &Reading<'_>) -> String {

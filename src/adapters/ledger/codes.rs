@@ -20,7 +20,7 @@ pub(super) struct Codes {
     pub(super) text: String,
     /// Where each begins, and where the last ends; they are short, and far from 4 GiB together.
     starts: Vec<u32>,
-    /// Their numbers, by their hash. What may be a text is up to producers, and the hash is keyed.
+    /// Their numbers, by their hash. What may be a text is up to producers, and the hash is seeded.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Of each row that has a text, its number.

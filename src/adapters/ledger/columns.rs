@@ -119,7 +119,8 @@ impl Columns {
         self.entry.values.len()
     }
 
-    /// Roughly the memory that the rows take, in bytes: the texts, and a part for the rest.
+    /// Roughly the memory that the rows take, in bytes: the texts that may be long, and a
+    /// part for the rest.
     pub fn bytes(&self) -> usize {
         let texts = self.data.bytes.len() + self.event_id.bytes.len();
         let repeated = self.event_source.text.len() + self.customer.text.len();

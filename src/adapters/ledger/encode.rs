@@ -63,8 +63,6 @@ pub struct FileWriter {
     /// Of columns that the library encodes.
     encoders: ArrowRowGroupWriterFactory,
     zstd: Compressor<'static>,
-    groups: usize,
-    rows: u64,
 }
 
 /// A file that is deleted again unless it is finished: on a disk that is full, what was begun in
@@ -129,8 +127,6 @@ impl FileWriter {
             writer,
             encoders,
             zstd,
-            groups: 0,
-            rows: 0,
         })
     }
 
@@ -149,7 +145,6 @@ impl FileWriter {
 
     /// Encodes more rows.
     pub(super) fn append(&mut self, group: Group) -> Result<(), EncodeError> {
-        self.rows += group.rows() as u64;
         let encoded = self.encode(group);
         encoded.map_err(|source| EncodeError::Parquet {
             path: self.partial.path.clone(),
@@ -161,8 +156,8 @@ impl FileWriter {
         let schema = batch_schema();
         let descriptions = self.writer.schema_descr().columns().to_vec();
         let properties = Arc::clone(self.writer.properties());
-        let encoders = self.encoders.create_column_writers(self.groups)?;
-        self.groups += 1;
+        let index = self.writer.flushed_row_groups().len();
+        let encoders = self.encoders.create_column_writers(index)?;
         let mut row_group = self.writer.next_row_group()?;
         let columns = group.columns.into_iter().zip(schema.fields());
         for (((held, field), description), mut encoder) in columns.zip(&descriptions).zip(encoders)
@@ -199,7 +194,6 @@ impl FileWriter {
             name,
             mut partial,
             mut writer,
-            rows,
             ..
         } = self;
         let path = partial.path.clone();
@@ -223,7 +217,7 @@ impl FileWriter {
         Ok(NewFile {
             path: name,
             size,
-            rows,
+            rows: footer.file_metadata().num_rows().unsigned_abs(),
             day,
             stats: file_stats(&footer),
         })

@@ -77,3 +77,91 @@ fn texts(of: &Statistics) -> Option<(String, String)> {
     let text = |bytes: &ByteArray| bytes.as_utf8().ok().map(str::to_owned);
     text(of.min_opt()?).zip(text(of.max_opt()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::ledger::{Columns, FileWriter};
+    use crate::domain::entry::{Entry, Kind, Sink};
+
+    fn row(entry: i64, customer: Option<&str>) -> Entry<'_> {
+        Entry {
+            entry,
+            source: "file:a",
+            seq: entry,
+            idx: 0,
+            leg: 0,
+            kind: Kind::Rejected,
+            customer,
+            period: None,
+            used_at: customer.map(|_| Timestamp::new(entry)),
+            received_at: Timestamp::new(entry),
+            event_source: None,
+            event_id: customer,
+            event_type: None,
+            task: None,
+            unit: None,
+            quantity: None,
+            credits: None,
+            grant_id: None,
+            delta: None,
+            balance: None,
+            amount: None,
+            currency: None,
+            cost_usd: None,
+            plan: None,
+            price_version: None,
+            price_id: None,
+            late: None,
+            reason: None,
+            data: None,
+        }
+    }
+
+    /// Row groups without a customer, with one each row and with two: the library encodes the
+    /// second, and our own encoder the others.
+    #[test]
+    fn a_file_s_statistics_are_those_of_its_rows() {
+        let long = "m".repeat(200);
+        let each: Vec<String> = (0..50).map(|n| format!("customer-{n}")).collect();
+        let none = vec![None; 9];
+        let each: Vec<Option<&str>> = each.iter().map(|name| Some(name.as_str())).collect();
+        let two = [Some("zebra"), None, Some(long.as_str())].repeat(5);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = FileWriter::create(folder.path(), Day::new(0)).expect("a file");
+        let mut entry = 0;
+        for group in [&none, &each, &two] {
+            let mut columns = Columns::new(7);
+            for customer in group {
+                entry += 1;
+                columns.append(&row(entry, *customer));
+            }
+            file.write(columns).expect("written rows");
+        }
+        let file = file.finish().expect("a finished file");
+        let one = |min: &str, max: &str, nulls| ColumnStats {
+            nulls,
+            bounds: Some(Bounds {
+                min: min.to_owned(),
+                max: max.to_owned(),
+            }),
+        };
+        let numbers = Some(Bounds { min: 1, max: 74 });
+        assert_eq!((file.rows, file.stats.entry.bounds), (74, numbers));
+        assert_eq!(file.stats.shard.bounds, Some(Bounds { min: 7, max: 7 }));
+        assert_eq!(file.stats.source, one("file:a", "file:a", 0));
+        assert_eq!(file.stats.kind, one("rejected", "rejected", 0));
+        assert_eq!(file.stats.customer, one("customer-0", "zebra", 14));
+        assert_eq!(file.stats.event_id, file.stats.customer);
+        assert_eq!(
+            (file.stats.period.nulls, file.stats.period.bounds),
+            (74, None)
+        );
+        let used = file
+            .stats
+            .used_at
+            .bounds
+            .map(|bounds| (bounds.min, bounds.max));
+        assert_eq!(used, Some((Timestamp::new(10), Timestamp::new(74))));
+    }
+}

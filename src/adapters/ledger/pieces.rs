@@ -19,7 +19,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use super::delta::LedgerFile;
 
 /// A file's end that is read at once, in bytes: most have their footer and filters in it.
-const FOOTER: usize = 64 << 10;
+const FOOTER: usize = 128 << 10;
 
 /// The file.
 pub(super) struct Pieces {

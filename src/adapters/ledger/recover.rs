@@ -28,6 +28,8 @@ use crate::domain::units::Day;
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 8 << 10;
+/// Bytes that are, roughly.
+const BATCH_BYTES: u64 = 64 << 20;
 /// Decoded batches that may wait.
 const BATCHES_AHEAD: usize = 2;
 
@@ -219,10 +221,17 @@ impl Content {
         let reader = reader.ok_or_else(damaged)?.map_err(parquet)?;
         let groups = reader.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| is_wanted(group));
-        let groups = groups.map(|(index, _)| index).collect();
+        let (mut indices, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        for (index, group) in groups {
+            indices.push(index);
+            rows += group.num_rows().unsigned_abs();
+            bytes += group.total_byte_size().unsigned_abs();
+        }
+        // Rows may be long.
+        let fitting = BATCH_BYTES * rows / bytes.max(1);
         let mut reader = reader
-            .with_row_groups(groups)
-            .with_batch_size(BATCH_ROWS)
+            .with_row_groups(indices)
+            .with_batch_size((fitting as usize).clamp(1, BATCH_ROWS))
             .build()
             .map_err(parquet)?;
         let mut next = || match unpanicked(|| reader.next()) {

@@ -8,11 +8,12 @@ use arrow::datatypes::{
 };
 
 use super::recover::RecoverError;
+use crate::domain::engine::TOUCHED;
 use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
-/// Rows that are handed over at once, at most.
-const ROWS_TOGETHER: usize = 16;
+/// Rows that are handed over at once, at most: as many as the engine looks at together.
+const ROWS_TOGETHER: usize = TOUCHED;
 
 /// Hands over the rows of `shard` above the entry `after`, some at once.
 pub(super) fn rows_of<E: From<RecoverError>>(

@@ -345,11 +345,13 @@ impl Engine {
         if used_at < now.plus(-rules.window) {
             return Err(Reason::TooOld.into());
         }
-        let identity = event.identity.unwrap_or_else(|| {
-            let payload = (event.event_type, event.data);
+        let payload = (event.event_type, event.data);
+        let reckon = || {
             self.filter
                 .identity(customer, event.source, event.id, payload)
-        });
+        };
+        let identity = event.identity.unwrap_or_else(reckon);
+        debug_assert_eq!(identity, reckon(), "reckoned with another key");
         // A copy of an accepted event is a row without its `data`, and nothing else.
         match self.filter.verdict(identity, now, rules.window)? {
             Verdict::New => {}

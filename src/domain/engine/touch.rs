@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use super::Engine;
-use crate::domain::event::Event;
+use crate::domain::identity::Identity;
 use crate::domain::wallet::Wallet;
 use crate::domain::wallet::pace::KEPT_DAYS;
 
@@ -16,13 +16,14 @@ pub const TOUCHED: usize = 16;
 
 impl Engine {
     /// Looks at what the next events will need, and changes nothing. Memory is slow: waiting for
-    /// it in turn, one event after the other, takes longer than deciding them. Events without an
-    /// identity are passed over, and customers beyond [`TOUCHED`].
-    pub fn touch<'a>(&self, events: impl Iterator<Item = &'a Event<'a>> + Clone) {
-        let identities = events.clone().filter_map(|event| event.identity);
-        let found = identities.filter(|identity| self.filter.touch(*identity));
+    /// it in turn, one event after the other, takes longer than deciding them. Customers beyond
+    /// [`TOUCHED`] are passed over.
+    pub fn touch<'a>(&self, events: impl Iterator<Item = (&'a str, Identity)> + Clone) {
+        let found = events
+            .clone()
+            .filter(|(_, identity)| self.filter.touch(*identity));
         black_box(found.count());
-        self.touch_wallets(events.filter_map(|event| event.subject));
+        self.touch_wallets(events.map(|(customer, _)| customer));
     }
 
     /// The same, only the wallets of rows that will be restored.

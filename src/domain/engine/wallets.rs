@@ -44,7 +44,7 @@ pub(super) struct Wallets {
     as_of_entries: Vec<i64>,
 }
 
-/// The plans that wallets are on, as price versions state them, each once.
+/// The plans that wallets are on, as price versions state them; each was looked up once.
 #[derive(Default)]
 pub struct KnownTerms(HashMap<(Arc<str>, String), Arc<Terms>>);
 

@@ -3,13 +3,11 @@
 //! Owns how far, and reading the events of whole blocks. Leaves lines to `adapters::files`.
 
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use crate::adapters::cloudevents::Readings;
 use crate::adapters::files::{Block, FileError, LineReader, LongLine};
-use crate::adapters::ledger::ChargeName;
 use crate::domain::identity::FilterKey;
-use crate::jobs::recall::name_of;
 
 /// Blocks that are read ahead.
 const BLOCKS_AHEAD: usize = 4;
@@ -22,44 +20,44 @@ pub(super) struct Ahead {
 
 pub(super) enum Lines {
     Read {
+        block: Vec<u8>,
         readings: Readings,
-        /// The charges that they take back, and which line does.
-        reversed: Vec<(u64, ChargeName)>,
     },
     /// One that is too long to be read.
     Long(LongLine),
 }
 
-/// What comes from the thread, and the way back for readings that are no longer needed: fresh
-/// memory is dear.
+/// What comes from the thread, and the way back for memory that is no longer needed.
 pub(super) struct Blocks {
     pub(super) ahead: Receiver<Result<Ahead, FileError>>,
-    pub(super) spent: Sender<Readings>,
+    pub(super) spent: Sender<(Vec<u8>, Readings)>,
+    pub(super) reader: JoinHandle<()>,
 }
 
 /// Reads a few blocks ahead; not lines before `known`, which the ledger has.
 pub(super) fn read_ahead(mut reader: LineReader, known: u64, key: FilterKey) -> Blocks {
     let (blocks, ahead) = sync_channel(BLOCKS_AHEAD);
     let (spent, again) = channel();
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         while let Some(block) = reader.next_block().transpose() {
             let is_last = block.is_err();
-            let readings = again.try_recv().unwrap_or_default();
-            let block = block.map(|block| read(block, readings, (known, &key), &mut reader));
+            let spent: Option<(Vec<u8>, Readings)> = again.try_recv().ok();
+            let (spare, readings) = spent.unwrap_or_else(|| (Vec::new(), Readings::new(key)));
+            reader.reuse(spare);
+            let block = block.map(|block| read(block, known, readings));
             if blocks.send(block).is_err() || is_last {
                 return;
             }
         }
     });
-    Blocks { ahead, spent }
+    Blocks {
+        ahead,
+        spent,
+        reader,
+    }
 }
 
-fn read(
-    block: Block,
-    mut readings: Readings,
-    (known, key): (u64, &FilterKey),
-    reader: &mut LineReader,
-) -> Ahead {
+fn read(block: Block, known: u64, mut readings: Readings) -> Ahead {
     match block {
         Block::Lines {
             first,
@@ -67,16 +65,14 @@ fn read(
             bytes,
         } => {
             let skipped = known.saturating_sub(first).min(count);
-            let first = first + skipped;
-            let mut reversed = Vec::new();
-            let mut numbers = first..;
-            let spare = readings.read(bytes, skipped as usize, key, |reading| {
-                reversed.extend(numbers.next().zip(name_of(reading)));
-            });
-            reader.reuse(spare);
+            readings.clear();
+            readings.add_lines(&bytes, skipped as usize);
             Ahead {
-                first,
-                lines: Lines::Read { readings, reversed },
+                first: first + skipped,
+                lines: Lines::Read {
+                    block: bytes,
+                    readings,
+                },
             }
         }
         Block::Long(long) => Ahead {

@@ -43,26 +43,21 @@ impl Feeder<'_> {
     ) -> Result<(), ReplayError> {
         self.line = first - 1;
         match lines {
-            Lines::Read { readings, reversed } => {
+            Lines::Read { block, readings } => {
+                let reversals = readings.reversals().iter();
+                let new = reversals.filter(|event| first + **event as u64 > self.known);
+                let wanted = new.filter_map(|event| name_of(&readings.get(*event, block).0));
                 // All at once are looked up sooner than one after the other.
-                let new = reversed.iter().filter(|(line, _)| *line > self.known);
-                batches
-                    .recall
-                    .begin(new.map(|(_, name)| name.clone()).collect());
-                let mut lines = readings.iter();
-                let mut group = Vec::with_capacity(TOUCHED);
-                loop {
-                    group.extend(lines.by_ref().take(TOUCHED));
-                    if group.is_empty() {
-                        return Ok(());
+                batches.recall.begin(wanted.collect());
+                for event in 0..readings.count() {
+                    if event % TOUCHED == 0 {
+                        engine.touch(readings.who(event, TOUCHED));
                     }
-                    engine.touch(group.iter().filter_map(|(reading, _)| reading.event()));
-                    for (reading, raw) in &group {
-                        self.line += 1;
-                        self.event(reading, *raw, engine, batches)?;
-                    }
-                    group.clear();
+                    let (reading, raw) = readings.get(event, block);
+                    self.line += 1;
+                    self.event(&reading, raw, engine, batches)?;
                 }
+                Ok(())
             }
             Lines::Long(long) => {
                 self.line += 1;

@@ -186,9 +186,9 @@ fn feed(
         outcome = match block {
             Ok(block) => {
                 let outcome = feeder.block(&block, &mut engine, &mut batches);
-                if let Lines::Read { readings, .. } = block.lines {
-                    // The thread that would use it again may have ended.
-                    blocks.spent.send(readings).ok();
+                if let Lines::Read { block, readings } = block.lines {
+                    // The thread that would use them again may have ended.
+                    blocks.spent.send((block, readings)).ok();
                 }
                 outcome
             }
@@ -198,6 +198,10 @@ fn feed(
             break;
         }
         checkpoints.tend(&engine);
+    }
+    // One that stopped unexpectedly has not come to the end.
+    if blocks.reader.join().is_err() && outcome.is_ok() {
+        outcome = Err(WriterError::Panicked.into());
     }
     if let Some(until) = job
         .until

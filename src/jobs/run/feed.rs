@@ -1,22 +1,22 @@
 //! The engine's thread of a worker: messages → rows and alerts.
 //!
-//! Owns taking messages apart, sending alerts at once, and when a batch is cut. Leaves decisions
-//! to `domain::engine`.
+//! Owns sending alerts at once, and when a batch is cut. Leaves taking messages apart to `batch`
+//! and decisions to `domain::engine`.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use super::asked::Asked;
+use super::batch::Batch;
 use super::ticks::Pulse;
 use super::{Ran, RunError};
-use crate::adapters::cloudevents::{ContentType, Decoder, Piece, each_event};
+use crate::adapters::cloudevents::Readings;
 use crate::adapters::jetstream::{self, AlertSender, Message, worth_sending};
 use crate::adapters::ledger::{ChargeName, Columns};
-use crate::domain::engine::{self, Arrival, Engine, Subject, WALL_CLOCK_SLACK};
-use crate::domain::entry::RawBody;
-use crate::domain::event::Reading;
+use crate::domain::engine::{self, Arrival, Engine, Subject, TOUCHED, WALL_CLOCK_SLACK};
 use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
 use crate::jobs::alert_event::cloud_event;
@@ -37,7 +37,7 @@ const LOOK_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// What the engine's thread is handed.
 pub(super) enum Work {
-    Messages(Vec<Message>),
+    Messages(Box<Batch>),
     /// Somebody asks for a wallet.
     Wake,
 }
@@ -67,6 +67,8 @@ pub(super) struct Feed {
     pub(super) pulse: Arc<Pulse>,
     /// The last message that was handled.
     pub(super) seq: i64,
+    /// The way back for memory of readings.
+    pub(super) spent: Sender<Readings>,
 }
 
 /// Sends alerts, but for those that are too old to be sent once only.
@@ -108,7 +110,6 @@ impl Feed {
         batches: &mut Batches,
         writer: &WriterThread,
     ) -> Result<u64, RunError> {
-        let mut decoder = Decoder::default();
         let mut handled = 0;
         let mut round = Instant::now();
         while let Some(work) = messages.blocking_recv() {
@@ -122,20 +123,22 @@ impl Feed {
             // Before the messages, which may fall under a version that was published while this
             // process slept.
             self.look_for_prices()?;
-            look_ahead(&batch, &mut decoder, batches);
+            look_ahead(&batch, batches);
             let limit = (self.clock)().plus(WALL_CLOCK_SLACK);
-            for message in &batch {
+            for (message, place) in batch.messages.iter().zip(0..) {
                 if message.received_at > limit {
                     let (stream, seq) = (self.source.clone(), message.seq);
                     return Err(RunError::AheadOfClock { stream, seq });
                 }
-                self.message(message, &mut decoder, batches)?;
+                self.message(&batch, place, batches)?;
                 self.asked.answer(&self.engine, (&self.source, self.seq));
             }
             // Also without messages: a request may have come while the engine was at work.
             self.asked.answer(&self.engine, (&self.source, self.seq));
             self.pulse.set(&self.engine, self.seq.unsigned_abs());
-            handled += batch.len() as u64;
+            handled += batch.messages.len() as u64;
+            // The thread that would use it again may have ended.
+            self.spent.send(batch.readings).ok();
             // Also without messages, so that a worker that was fenced does not look alive.
             if writer.has_ended() {
                 return Err(RunError::Panicked);
@@ -181,33 +184,33 @@ impl Feed {
 
     fn message(
         &mut self,
-        message: &Message,
-        decoder: &mut Decoder,
+        batch: &Batch,
+        place: usize,
         batches: &mut Batches,
     ) -> Result<(), RunError> {
+        let message = &batch.messages[place];
         let seq = message.seq.cast_signed();
         let subject = Subject::parse(message.subject.as_str());
         if let Subject::Wallet(_) = subject {
-            let names = names(message, decoder);
+            let names: Vec<_> = names(batch, place).collect();
             tell::<_, RunError>(&names, &mut self.engine, batches)?;
         }
         let arrival = Arrival::Broker {
             received_at: message.received_at,
             subject,
         };
-        let place = engine::Message {
+        let handed = engine::Message {
             source: &self.source,
             seq,
             arrival,
         };
-        self.engine.begin(&place, batches)?;
-        let mut decided = Ok(());
-        each_reading(message, decoder, |idx, reading, raw| {
-            if decided.is_ok() {
-                decided = self.engine.event(&place, idx, (reading, raw), batches);
+        self.engine.begin(&handed, batches)?;
+        for ((event, reading, raw), idx) in batch.events(place).zip(0..) {
+            if event % TOUCHED == 0 {
+                self.engine.touch(batch.readings.who(event, TOUCHED));
             }
-        });
-        decided?;
+            self.engine.event(&handed, idx, (&reading, raw), batches)?;
+        }
         self.seq = seq;
         for alert in self.engine.alerts.drain(..) {
             self.alerts.send(&alert, (self.clock)())?;
@@ -221,25 +224,22 @@ impl Feed {
 }
 
 /// Notes which charges the messages take back, so that all are looked up at once.
-fn look_ahead(messages: &[Message], decoder: &mut Decoder, batches: &mut Batches) {
-    let is_command = |message: &&Message| {
-        let subject = Subject::parse(message.subject.as_str());
-        matches!(subject, Subject::Wallet(_))
-    };
-    let commands = messages.iter().filter(is_command);
-    let wanted = commands
-        .flat_map(|message| names(message, decoder))
-        .collect();
+fn look_ahead(batch: &Batch, batches: &mut Batches) {
+    let mut wanted = Vec::new();
+    if !batch.readings.reversals().is_empty() {
+        for (message, place) in batch.messages.iter().zip(0..) {
+            if let Subject::Wallet(_) = Subject::parse(message.subject.as_str()) {
+                wanted.extend(names(batch, place));
+            }
+        }
+    }
     batches.recall.begin(wanted);
 }
 
 /// The charges that a message takes back.
-fn names(message: &Message, decoder: &mut Decoder) -> Vec<ChargeName> {
-    let mut names = Vec::new();
-    each_reading(message, decoder, |_, reading, _| {
-        names.extend(name_of(reading))
-    });
-    names
+fn names(batch: &Batch, message: usize) -> impl Iterator<Item = ChargeName> {
+    let events = batch.events(message);
+    events.filter_map(|(_, reading, _)| name_of(&reading))
 }
 
 impl AlertGate {
@@ -261,35 +261,13 @@ impl AlertGate {
 /// Compares a message with what the ledger tells of it.
 pub(super) fn check_message(
     source: &str,
-    message: &Message,
+    message: Message,
     known: &LastMessage,
 ) -> Result<(), ShardError> {
-    let mut outcome = Ok(());
-    each_reading(message, &mut Decoder::default(), |idx, reading, raw| {
-        if outcome.is_ok() {
-            outcome = known.check(source, (idx, reading, raw));
-        }
-    });
-    outcome
-}
-
-/// Reads each event of a message.
-fn each_reading(
-    message: &Message,
-    decoder: &mut Decoder,
-    mut handle: impl FnMut(i32, &Reading<'_>, RawBody<'_>),
-) {
-    let content = ContentType::from_header(message.content_type.as_deref());
-    let mut idx = 0;
-    each_event(&message.payload, content, |piece| {
-        match piece {
-            Piece::Event(bytes) => {
-                let reading = decoder.read(bytes);
-                handle(idx, &reading, RawBody::of(&reading, bytes));
-            }
-            Piece::Nothing(bytes) => handle(idx, &Reading::Empty, RawBody::whole(bytes)),
-            Piece::Broken(bytes) => handle(idx, &Reading::Malformed, RawBody::whole(bytes)),
-        }
-        idx += 1;
-    });
+    // No identity is asked for, so that any key will do.
+    let batch = Batch::read(&mut [message].into_iter(), Readings::new([0; 4]));
+    for ((_, reading, raw), idx) in batch.events(0).zip(0..) {
+        known.check(source, (idx, &reading, raw))?;
+    }
+    Ok(())
 }

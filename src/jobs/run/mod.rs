@@ -7,6 +7,7 @@
 //! together. An alert is stored by the broker before the rows that tell of it are committed.
 
 mod asked;
+mod batch;
 mod feed;
 mod place;
 mod retry;
@@ -26,14 +27,15 @@ use super::prices::{PriceFolder, PricesError};
 use super::shard::{Attach as AttachShard, AttachedShard, Parts, ShardError, attach};
 use super::writer::{Writer, WriterError};
 use crate::adapters::jetstream::{
-    Access, Connection, NatsError, Receiver, Refusal, StreamId, start_alerts,
+    Access, Connection, Message, NatsError, Receiver, Refusal, StreamId, start_alerts,
 };
 use crate::adapters::price_files::ReadError;
 use crate::domain::duplicates::OlderFault;
 use crate::domain::engine::RestoreError;
 use crate::domain::units::Timestamp;
 use asked::{ask, asking};
-use feed::{AlertGate, Feed, Look, Work};
+use batch::read_ahead;
+use feed::{AlertGate, Feed, Look};
 use place::{Place, start};
 use retry::may_pass;
 use ticks::{Pulse, tick};
@@ -226,10 +228,11 @@ impl Worker {
             committed,
             interval: job.checkpoint_interval,
         };
-        let (messages, waiting) = mpsc::channel(WAITING_BATCHES);
+        let (messages, arriving) = mpsc::channel(1);
+        let (work, waiting) = mpsc::channel(WAITING_BATCHES);
         let (sent, looks) = std::sync::mpsc::channel();
         let watch = tokio::spawn(watch_prices(folder, sent));
-        let (asking, asked) = asking(messages.clone());
+        let (asking, asked) = asking(work.clone());
         let asks = tokio::spawn(ask(self.connection.clone(), *shard, asking));
         let seq = self.place.next.saturating_sub(1);
         let pulse = Pulse::new(&engine, seq);
@@ -240,8 +243,10 @@ impl Worker {
             job.clock,
         );
         let ticks = tokio::spawn(ticking);
+        let (spent, reader) = read_ahead(arriving, work, engine.filter_key());
         let feed = Feed {
             source,
+            spent,
             looks,
             looked: Instant::now(),
             longest_window: engine.longest_window(),
@@ -280,6 +285,8 @@ impl Worker {
             .map_err(|_| RunError::Panicked)?;
         received?;
         let ran = ran?;
+        // It has ended with the engine, at the latest.
+        reader.join().map_err(|_| RunError::Panicked)?;
         all.messages += ran.messages;
         all.entries += ran.entries;
         Ok(())
@@ -316,7 +323,7 @@ async fn watch_prices(folder: PriceFolder, looks: Sender<Result<Look, PricesErro
 /// Hands messages to the engine until `stop` resolves or either side ends.
 async fn receive(
     receiver: &mut Receiver,
-    messages: mpsc::Sender<Work>,
+    messages: mpsc::Sender<Vec<Message>>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     tokio::pin!(stop);
@@ -337,7 +344,7 @@ async fn receive(
         };
         // Also without messages, so that the engine looks at the clock.
         tokio::select! {
-            sent = messages.send(Work::Messages(batch)) => {
+            sent = messages.send(batch) => {
                 if sent.is_err() {
                     return Ok(()); // The engine has ended, and says itself why.
                 }

@@ -93,6 +93,6 @@ async fn check_last(
     else {
         return Ok(());
     };
-    feed::check_message(&stream.source(), &message, last)?;
+    feed::check_message(&stream.source(), message, last)?;
     Ok(())
 }

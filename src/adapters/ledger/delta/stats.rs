@@ -1,7 +1,7 @@
 //! What the log says about one data file.
 //!
-//! Owns the statistics of a file, as the log's JSON and back. Leaves computing them to the encoder
-//! and the list of their columns to `schema`.
+//! Owns the statistics of a file, as the log's JSON and back. Leaves gathering them to `footer` and
+//! the list of their columns to `schema`.
 //!
 //! Invariant: a bound is never inside the values. What cannot be written exactly is written wider
 //! or left out, because a reader skips every file whose bounds exclude what it looks for.
