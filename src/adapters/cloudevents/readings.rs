@@ -23,17 +23,24 @@ pub struct Readings {
     /// The texts of all events, one after the other.
     text: String,
     decoder: Decoder,
-    events: Vec<Known>,
+    all: Vec<Known>,
+    /// Those that could be read.
+    events: Vec<(Read, Option<Identity>)>,
     reversals: Vec<usize>,
 }
 
-/// What is known of an event.
+/// What is known of anything that should be an event: little, since a message may hold a million of
+/// what is none.
 struct Known {
     /// Its place in the bytes that it came in.
-    place: Range<usize>,
-    read: Read,
-    identity: Option<Identity>,
+    start: u32,
+    end: u32,
+    /// Which event it is, or one of those below.
+    event: u32,
 }
+
+const EMPTY: u32 = u32::MAX;
+const MALFORMED: u32 = u32::MAX - 1;
 
 impl Readings {
     /// None yet; identities will be reckoned by `key`.
@@ -42,6 +49,7 @@ impl Readings {
             key,
             text: String::new(),
             decoder: Decoder::default(),
+            all: Vec::new(),
             events: Vec::new(),
             reversals: Vec::new(),
         }
@@ -51,14 +59,15 @@ impl Readings {
     pub fn clear(&mut self) {
         self.text.clear();
         self.decoder.clear();
+        self.all.clear();
+        self.all.shrink_to(EVENTS_KEPT);
         self.events.clear();
-        self.events.shrink_to(EVENTS_KEPT);
         self.reversals.clear();
     }
 
     /// How many events there are.
     pub fn count(&self) -> usize {
-        self.events.len()
+        self.all.len()
     }
 
     /// Reads lines, an event each, but for the first `skipped` ones.
@@ -70,43 +79,42 @@ impl Readings {
 
     /// Reads the events of a message, which are one at least.
     pub fn add_message(&mut self, body: &[u8], content: ContentType) {
-        let whole = |read| Known {
-            place: 0..body.len(),
-            read,
-            identity: None,
-        };
+        let whole = 0..body.len();
         each_event(body, content, |piece| match piece {
             Piece::Event(place) => self.add(body, place),
-            Piece::Nothing => self.events.push(whole(Read::Empty)),
-            Piece::Broken => self.events.push(whole(Read::Malformed)),
+            Piece::Nothing => self.note(whole.clone(), EMPTY),
+            Piece::Broken => self.note(whole.clone(), MALFORMED),
         });
     }
 
     fn add(&mut self, bytes: &[u8], place: Range<usize>) {
-        let read = match str::from_utf8(&bytes[place.clone()]) {
-            Ok(text) => {
-                let start = self.text.len();
-                self.text.push_str(text);
-                self.decoder.scan(&self.text, start..self.text.len())
-            }
-            Err(_) => Read::Malformed,
+        let Ok(text) = str::from_utf8(&bytes[place.clone()]) else {
+            return self.note(place, MALFORMED);
         };
-        let identity = match self.decoder.view(&self.text, &read) {
-            Reading::Event(event) => {
-                if event.event_type == REVERSED {
-                    self.reversals.push(self.events.len());
-                }
-                event.subject.map(|customer| {
-                    let sent = (customer, event.source, event.id);
-                    Identity::of(&self.key, sent, (event.event_type, event.data))
-                })
-            }
-            Reading::Empty | Reading::Malformed => None,
+        let start = self.text.len();
+        self.text.push_str(text);
+        let read = self.decoder.scan(&self.text, start..self.text.len());
+        let event = match self.decoder.view(&self.text, &read) {
+            Reading::Event(event) => event,
+            Reading::Empty => return self.note(place, EMPTY),
+            Reading::Malformed => return self.note(place, MALFORMED),
         };
-        self.events.push(Known {
-            place,
-            read,
-            identity,
+        if event.event_type == REVERSED {
+            self.reversals.push(self.all.len());
+        }
+        let identity = event.subject.map(|customer| {
+            let sent = (customer, event.source, event.id);
+            Identity::of(&self.key, sent, (event.event_type, event.data))
+        });
+        self.events.push((read, identity));
+        self.note(place, (self.events.len() - 1) as u32);
+    }
+
+    fn note(&mut self, place: Range<usize>, event: u32) {
+        self.all.push(Known {
+            start: place.start as u32,
+            end: place.end as u32,
+            event,
         });
     }
 
@@ -117,12 +125,21 @@ impl Readings {
 
     /// An event's reading, and its own of the `bytes` that it came in.
     pub fn get<'a>(&'a self, event: usize, bytes: &'a [u8]) -> (Reading<'a>, RawBody<'a>) {
-        let known = &self.events[event];
-        let mut reading = self.decoder.view(&self.text, &known.read);
-        if let Reading::Event(event) = &mut reading {
-            event.identity = known.identity;
-        }
-        let raw = RawBody::of(&reading, &bytes[known.place.clone()]);
+        let known = &self.all[event];
+        let reading = match known.event {
+            EMPTY => Reading::Empty,
+            MALFORMED => Reading::Malformed,
+            event => {
+                let (read, identity) = &self.events[event as usize];
+                let mut reading = self.decoder.view(&self.text, read);
+                if let Reading::Event(event) = &mut reading {
+                    event.identity = *identity;
+                }
+                reading
+            }
+        };
+        let place = known.start as usize..known.end as usize;
+        let raw = RawBody::of(&reading, &bytes[place]);
         (reading, raw)
     }
 
@@ -132,10 +149,11 @@ impl Readings {
         first: usize,
         count: usize,
     ) -> impl Iterator<Item = (&str, Identity)> + Clone {
-        let events = self.events.iter().skip(first).take(count);
-        events.filter_map(|event| {
-            let customer = self.decoder.subject(&self.text, &event.read)?;
-            Some((customer, event.identity?))
+        let all = self.all.iter().skip(first).take(count);
+        all.filter_map(|known| {
+            let (read, identity) = self.events.get(known.event as usize)?;
+            let customer = self.decoder.subject(&self.text, read)?;
+            Some((customer, (*identity)?))
         })
     }
 }
