@@ -324,36 +324,6 @@ mod tests {
     }
 
     fn row(entry: i64, received_at: Timestamp) -> Entry<'static> {
-        Entry {
-            entry,
-            source: "file:a",
-            seq: entry,
-            idx: 0,
-            leg: 0,
-            kind: Kind::Rejected,
-            customer: None,
-            period: None,
-            used_at: None,
-            received_at,
-            event_source: None,
-            event_id: None,
-            event_type: None,
-            task: None,
-            unit: None,
-            quantity: None,
-            credits: None,
-            grant_id: None,
-            delta: None,
-            balance: None,
-            amount: None,
-            currency: None,
-            cost_usd: None,
-            plan: None,
-            price_version: None,
-            price_id: None,
-            late: None,
-            reason: None,
-            data: None,
-        }
+        Entry::bare(entry, ("file:a", entry), Kind::Rejected, received_at)
     }
 }

@@ -86,35 +86,15 @@ mod tests {
 
     fn row(entry: i64, customer: Option<&str>) -> Entry<'_> {
         Entry {
-            entry,
-            source: "file:a",
-            seq: entry,
-            idx: 0,
-            leg: 0,
-            kind: Kind::Rejected,
             customer,
-            period: None,
             used_at: customer.map(|_| Timestamp::new(entry)),
-            received_at: Timestamp::new(entry),
-            event_source: None,
             event_id: customer,
-            event_type: None,
-            task: None,
-            unit: None,
-            quantity: None,
-            credits: None,
-            grant_id: None,
-            delta: None,
-            balance: None,
-            amount: None,
-            currency: None,
-            cost_usd: None,
-            plan: None,
-            price_version: None,
-            price_id: None,
-            late: None,
-            reason: None,
-            data: None,
+            ..Entry::bare(
+                entry,
+                ("file:a", entry),
+                Kind::Rejected,
+                Timestamp::new(entry),
+            )
         }
     }
 

@@ -8,8 +8,6 @@
 
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -20,6 +18,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use super::ahead::ahead;
 use super::delta::{self, Bounds, Ledger, LedgerFile};
 use super::rows::rows_of;
 use crate::domain::calendar;
@@ -30,8 +29,6 @@ use crate::domain::units::Day;
 const BATCH_ROWS: usize = 8 << 10;
 /// Bytes that are, roughly.
 const BATCH_BYTES: u64 = 64 << 20;
-/// Decoded batches that may wait.
-const BATCHES_AHEAD: usize = 2;
 
 /// Why rows could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +206,7 @@ impl Content {
     pub(super) fn batches<E: From<RecoverError>>(
         self,
         is_wanted: impl Fn(&RowGroupMetaData) -> bool,
-        mut each: impl FnMut(RecordBatch) -> Result<(), E>,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
     ) -> Result<(), E> {
         let path = self.path;
         let parquet = |source| RecoverError::Parquet {
@@ -234,7 +231,7 @@ impl Content {
             .with_batch_size((fitting as usize).clamp(1, BATCH_ROWS))
             .build()
             .map_err(parquet)?;
-        let mut next = || match unpanicked(|| reader.next()) {
+        let decoded = std::iter::from_fn(|| match unpanicked(|| reader.next()) {
             None => Some(Err(damaged())),
             Some(batch) => batch.map(|batch| {
                 batch.map_err(|source| RecoverError::Arrow {
@@ -242,23 +239,9 @@ impl Content {
                     source,
                 })
             }),
-        };
+        });
         // Decoding and what is done with the rows take about as long.
-        thread::scope(|scope| {
-            let (sender, batches) = sync_channel(BATCHES_AHEAD);
-            scope.spawn(move || {
-                while let Some(batch) = next() {
-                    let is_last = batch.is_err();
-                    if sender.send(batch).is_err() || is_last {
-                        return;
-                    }
-                }
-            });
-            for batch in batches {
-                each(batch?)?;
-            }
-            Ok(())
-        })
+        ahead(decoded, each)
     }
 }
 

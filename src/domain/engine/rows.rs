@@ -92,35 +92,14 @@ impl<'a> Origin<'a> {
         let leg = self.next_leg;
         self.next_leg += 1;
         Entry {
-            entry,
-            source: self.source,
-            seq: self.seq,
             idx: self.idx,
             leg,
-            kind,
             customer: self.customer,
-            period: None,
             used_at: self.used_at,
-            received_at: self.now,
             event_source: self.event_source,
             event_id: self.event_id,
             event_type: self.event_type,
-            task: None,
-            unit: None,
-            quantity: None,
-            credits: None,
-            grant_id: None,
-            delta: None,
-            balance: None,
-            amount: None,
-            currency: None,
-            cost_usd: None,
-            plan: None,
-            price_version: None,
-            price_id: None,
-            late: None,
-            reason: None,
-            data: None,
+            ..Entry::bare(entry, (self.source, self.seq), kind, self.now)
         }
     }
 }

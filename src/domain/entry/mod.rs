@@ -129,6 +129,49 @@ pub struct Entry<'a> {
     pub data: Option<Payload<'a>>,
 }
 
+impl<'a> Entry<'a> {
+    /// A row with nothing but its number, its message, its kind and when that was received.
+    #[inline]
+    pub fn bare(
+        entry: i64,
+        (source, seq): (&'a str, i64),
+        kind: Kind,
+        received_at: Timestamp,
+    ) -> Self {
+        Self {
+            entry,
+            source,
+            seq,
+            idx: 0,
+            leg: 0,
+            kind,
+            customer: None,
+            period: None,
+            used_at: None,
+            received_at,
+            event_source: None,
+            event_id: None,
+            event_type: None,
+            task: None,
+            unit: None,
+            quantity: None,
+            credits: None,
+            grant_id: None,
+            delta: None,
+            balance: None,
+            amount: None,
+            currency: None,
+            cost_usd: None,
+            plan: None,
+            price_version: None,
+            price_id: None,
+            late: None,
+            reason: None,
+            data: None,
+        }
+    }
+}
+
 /// Whether a source is a stream: its name, `@`, and when it was made.
 pub fn is_stream(source: &str) -> bool {
     let made = source.rsplit_once('@').map(|(_, made)| made);

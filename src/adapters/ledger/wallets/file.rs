@@ -6,8 +6,6 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
@@ -27,6 +25,7 @@ use uuid::Uuid;
 
 use super::columns::{PARTITION, WalletRows, batch_schema};
 use super::{About, TABLE, WalletsError, state};
+use crate::adapters::ledger::ahead::ahead;
 use crate::adapters::ledger::delta::{PIECE_BYTES, table_at};
 use crate::domain::engine::{Engine, Head, KnownTerms};
 use crate::domain::entry::Mark;
@@ -42,8 +41,6 @@ const ROW_GROUP_ROWS: usize = 64 << 10;
 const ROWS_AT_ONCE: usize = 8 << 10;
 /// What a wallet is loaded from.
 const NEEDED: [&str; 3] = ["customer", "as_of_entry", "state"];
-/// Read wallets that may wait, so many rows each.
-const BATCHES_AHEAD: usize = 2;
 
 /// The checkpoint of a shard, being written.
 pub struct WalletsFile {
@@ -199,26 +196,15 @@ impl Checkpoint {
         let reader = reader.with_batch_size(ROWS_AT_ONCE).build()?;
         let book = Arc::clone(engine.book());
         let mut terms = KnownTerms::default();
+        let read = reader.map(move |batch| wallets_of(&batch?, &book, &mut terms));
         // Reading wallets takes longer than taking them over.
-        thread::scope(|scope| {
-            let (sender, loaded) = sync_channel(BATCHES_AHEAD);
-            scope.spawn(move || {
-                for batch in reader {
-                    let wallets = batch.map_err(WalletsError::from);
-                    let wallets = wallets.and_then(|batch| wallets_of(&batch, &book, &mut terms));
-                    let is_last = wallets.is_err();
-                    if sender.send(wallets).is_err() || is_last {
-                        return;
-                    }
-                }
-            });
-            for wallets in loaded {
-                for (wallet, entry) in wallets? {
-                    engine.load(wallet, entry);
-                }
+        ahead(read, |wallets| {
+            for (wallet, entry) in wallets {
+                engine.load(wallet, entry);
             }
-            Ok(self.about)
-        })
+            Ok::<(), WalletsError>(())
+        })?;
+        Ok(self.about)
     }
 }
 
