@@ -17,6 +17,7 @@ pub mod identity;
 pub mod price;
 pub mod rating;
 pub mod rfc3339;
+pub mod text;
 pub mod timers;
 pub mod units;
 pub mod wallet;

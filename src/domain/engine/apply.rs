@@ -38,19 +38,7 @@ impl Wallets {
             customer: Arc::clone(&customer),
             kind: TimerKind::PeriodEnd,
         });
-        let place = match self.places.get(&customer) {
-            Some(place) => {
-                self.list[*place as usize] = wallet;
-                *place
-            }
-            None => {
-                let place = self.list.len() as u32;
-                self.list.push(wallet);
-                self.places.insert(customer, place);
-                place
-            }
-        };
-        Ok(place)
+        Ok(self.put(wallet))
     }
 
     /// Applies a row to the wallet that it is about and adds the timers that follow from it.

@@ -4,14 +4,16 @@
 //!
 //! Invariant: wallets are what the rows made them, nothing else.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::{DefaultHashBuilder, Equivalent, HashMap, HashTable};
 use thiserror::Error;
 
 use crate::domain::command::BadCommand;
 use crate::domain::entry::{GrantId, Status};
 use crate::domain::price::PriceBook;
+use crate::domain::text::Brief;
 use crate::domain::timers::{Timer, TimerKind, Timers};
 use crate::domain::units::{Credits, Timestamp};
 use crate::domain::wallet::watch::Crossed;
@@ -38,10 +40,64 @@ pub enum ApplyError {
 #[derive(Default)]
 pub(super) struct Wallets {
     pub(super) list: Vec<Wallet>,
-    pub(super) places: HashMap<Arc<str>, u32>,
+    places: Places,
     pub(super) terms: KnownTerms,
     /// Of each wallet that a checkpoint had: the last row that is in it. Empty once restored.
     as_of_entries: Vec<i64>,
+}
+
+/// Where each customer's wallet is: what is known of a name lies beside its place, since memory far
+/// away is slow.
+#[derive(Default)]
+struct Places {
+    table: HashTable<(Brief, u32)>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Places {
+    fn hash(&self, brief: Brief, customer: &str) -> u64 {
+        hash(&self.hasher, brief, customer)
+    }
+
+    fn find(&self, customer: &str, list: &[Wallet]) -> Option<u32> {
+        let brief = Brief::of(customer);
+        let is_it = |(known, place): &(Brief, u32)| {
+            *known == brief && (brief.is_whole() || *list[*place as usize].customer == *customer)
+        };
+        let found = self.table.find(self.hash(brief, customer), is_it);
+        found.map(|(_, place)| *place)
+    }
+
+    /// Adds the wallet that is to be the last of `list`, and was not there.
+    fn add(&mut self, customer: &str, list: &[Wallet]) -> u32 {
+        let (brief, place) = (Brief::of(customer), list.len() as u32);
+        let hash_of = |(brief, place): &(Brief, u32)| {
+            let known = list.get(*place as usize);
+            hash(
+                &self.hasher,
+                *brief,
+                known.map_or(customer, |wallet| &wallet.customer),
+            )
+        };
+        let hash = self.hash(brief, customer);
+        self.table.insert_unique(hash, (brief, place), hash_of);
+        place
+    }
+
+    fn reserve(&mut self, count: usize, list: &[Wallet]) {
+        let hash_of = |(brief, place): &(Brief, u32)| {
+            hash(&self.hasher, *brief, &list[*place as usize].customer)
+        };
+        self.table.reserve(count, hash_of);
+    }
+}
+
+/// Seeded, since names are up to producers.
+fn hash(hasher: &DefaultHashBuilder, brief: Brief, customer: &str) -> u64 {
+    match brief.is_whole() {
+        true => hasher.hash_one(brief),
+        false => hasher.hash_one(customer),
+    }
 }
 
 /// The plans that wallets are on, as price versions state them; each was looked up once.
@@ -101,7 +157,7 @@ pub(super) struct Effect {
 
 impl Wallets {
     pub(super) fn place(&self, customer: &str) -> Option<u32> {
-        self.places.get(customer).copied()
+        self.places.find(customer, &self.list)
     }
 
     pub(super) fn at(&self, place: u32) -> &Wallet {
@@ -114,11 +170,25 @@ impl Wallets {
 
     /// Takes a wallet as a checkpoint has it, with the timers that it needs.
     pub(super) fn load(&mut self, wallet: Wallet, as_of_entry: i64, timers: &mut Timers) {
-        let place = self.list.len() as u32;
+        let place = self.places.add(&wallet.customer, &self.list);
         add_timers(place, &wallet, timers);
-        self.places.insert(Arc::clone(&wallet.customer), place);
         self.as_of_entries.push(as_of_entry);
         self.list.push(wallet);
+    }
+
+    /// Puts a wallet in the place of the one that its customer had, or adds it; gives the place.
+    pub(super) fn put(&mut self, wallet: Wallet) -> u32 {
+        match self.place(&wallet.customer) {
+            Some(place) => {
+                self.list[place as usize] = wallet;
+                place
+            }
+            None => {
+                let place = self.places.add(&wallet.customer, &self.list);
+                self.list.push(wallet);
+                place
+            }
+        }
     }
 
     /// All that falls due, without what no longer stands.
@@ -155,7 +225,7 @@ impl Wallets {
     /// Makes room for so many wallets more.
     pub(super) fn reserve(&mut self, count: usize) {
         self.list.reserve(count);
-        self.places.reserve(count);
+        self.places.reserve(count, &self.list);
         self.as_of_entries.reserve(count);
     }
 

@@ -14,6 +14,7 @@ use super::when::{EVENT_TYPE, Match, When};
 use super::{Cost, Price, Shape};
 use crate::domain::decimal::quantity_from_json;
 use crate::domain::event::Value;
+use crate::domain::text::Brief;
 use crate::domain::units::Quantity;
 
 /// Millionths of a measure times 10^-12 credits, over this, are microcredits.
@@ -257,23 +258,25 @@ fn texts(any_of: &[Match]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A fixed set of names, each with its number; a hash table without growth.
+/// A fixed set of names, each with its number; a hash table without growth. A producer cannot make
+/// a search longer than the table's own names do.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Box<str>>,
     /// Numbers of names; at least half are free, and a name lies at or after its hash.
-    buckets: Vec<Option<u32>>,
+    buckets: Vec<Option<(Brief, u32)>>,
 }
 
 impl Names {
     fn new(names: BTreeSet<&str>) -> Self {
         let mut buckets = vec![None; (names.len() * 2).next_power_of_two()];
         for (number, name) in names.iter().enumerate() {
-            let mut at = hash(name) & (buckets.len() - 1);
+            let brief = Brief::of(name);
+            let mut at = brief.hash() & (buckets.len() - 1);
             while buckets[at].is_some() {
                 at = (at + 1) & (buckets.len() - 1);
             }
-            buckets[at] = Some(number as u32);
+            buckets[at] = Some((brief, number as u32));
         }
         Self {
             names: names.into_iter().map(Box::from).collect(),
@@ -281,38 +284,18 @@ impl Names {
         }
     }
 
+    #[inline]
     fn number(&self, name: &str) -> Option<usize> {
         let mask = self.buckets.len().checked_sub(1)?;
-        let mut at = hash(name) & mask;
-        while let Some(number) = self.buckets[at] {
-            if *self.names[number as usize] == *name {
-                return Some(number as usize);
+        let brief = Brief::of(name);
+        let mut at = brief.hash() & mask;
+        while let Some((known, number)) = self.buckets[at] {
+            let number = number as usize;
+            if known == brief && (brief.is_whole() || *self.names[number] == *name) {
+                return Some(number);
             }
             at = (at + 1) & mask;
         }
         None
     }
 }
-
-/// Mixes the length with the first and last bytes, which tell the names of one table apart nearly
-/// always. A producer cannot make a search longer than the table's own names do.
-fn hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let (first, last) = match (bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(first), Some(last)) => (
-                u32::from_le_bytes(*first).into(),
-                u32::from_le_bytes(*last).into(),
-            ),
-            _ => bytes
-                .iter()
-                .fold((0, 0), |(all, _), byte| (all << 8 | u64::from(*byte), 0)),
-        },
-    };
-    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(ODD);
-    (mixed >> 32) as usize
-}
-
-/// 2^64 over the golden ratio: its product spreads every bit of the other factor to the upper half.
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;

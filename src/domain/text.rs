@@ -1,0 +1,89 @@
+//! Short texts, told apart quickly.
+//!
+//! Owns what is looked at before a whole text is. Leaves tables of texts to who has them.
+
+/// The first and the last bytes of a text, which overlap in a short one, and its length: all there
+/// is of one that is no longer than [`WHOLE`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Brief {
+    first: u64,
+    last: u64,
+    length: u32,
+}
+
+/// See [`Brief`].
+const WHOLE: u32 = 16;
+
+impl Brief {
+    /// That of no text.
+    pub const NONE: Self = Self {
+        first: 0,
+        last: 0,
+        length: u32::MAX,
+    };
+
+    /// Of a text of less than 4 GiB.
+    #[inline]
+    pub fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let (first, last) = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+                (Some(first), Some(last)) => (
+                    u32::from_le_bytes(*first).into(),
+                    u32::from_le_bytes(*last).into(),
+                ),
+                _ => {
+                    let all = |all, byte: &u8| all << 8 | u64::from(*byte);
+                    (bytes.iter().fold(0, all), 0)
+                }
+            },
+        };
+        Self {
+            first,
+            last,
+            length: bytes.len() as u32,
+        }
+    }
+
+    /// Whether texts of this are all the same.
+    #[inline]
+    pub fn is_whole(self) -> bool {
+        self.length <= WHOLE
+    }
+
+    /// A quick hash, for small tables. Whoever makes up texts can make them meet: bound what a
+    /// meeting costs.
+    #[inline]
+    pub fn hash(self) -> usize {
+        let mixed =
+            (self.first ^ self.last.rotate_left(29) ^ u64::from(self.length)).wrapping_mul(ODD);
+        (mixed >> 32) as usize
+    }
+}
+
+/// 2^64 over the golden ratio: its product spreads every bit of the other factor to the upper half.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_texts_are_the_same_when_all_their_bytes_are() {
+        for length in 0..40 {
+            let text: String = ('0'..='z').cycle().take(length).collect();
+            let brief = Brief::of(&text);
+            assert_eq!(brief.is_whole(), length <= 16);
+            assert_ne!(brief, Brief::of(&format!("{text}\0")), "{length}");
+            for at in 0..length.min(16) {
+                let mut other = text.clone();
+                other.replace_range(at..=at, "~");
+                assert!(
+                    brief != Brief::of(&other) || !brief.is_whole(),
+                    "{length} {at}"
+                );
+            }
+        }
+    }
+}
