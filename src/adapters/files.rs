@@ -62,8 +62,10 @@ pub struct LongLine {
 pub struct LineReader {
     path: PathBuf,
     input: Box<dyn Read + Send>,
-    /// Read and not yet handed on.
+    /// Read and not yet handed on, as far as it is `held`; behind it lies what was there before,
+    /// so that it need not be cleared.
     rest: Vec<u8>,
+    held: usize,
     /// Memory for the next block.
     spare: Vec<u8>,
     next: u64,
@@ -117,6 +119,7 @@ impl LineReader {
             path: path.to_owned(),
             input,
             rest: Vec::new(),
+            held: 0,
             spare: Vec::new(),
             next: 1,
             done: false,
@@ -145,15 +148,17 @@ impl LineReader {
                 source,
             })?;
             // Only the new bytes can hold the first end of a line.
-            if let Some(end) = memrchr(b'\n', &self.rest) {
+            if let Some(end) = memrchr(b'\n', &self.rest[..self.held]) {
                 let mut after = std::mem::take(&mut self.spare);
-                after.clear();
-                after.extend_from_slice(&self.rest[end + 1..]);
-                self.rest.truncate(end + 1);
-                let bytes = std::mem::replace(&mut self.rest, after);
+                let left = &self.rest[end + 1..self.held];
+                after.resize(after.len().max(left.len()), 0);
+                after[..left.len()].copy_from_slice(left);
+                self.held = left.len();
+                let mut bytes = std::mem::replace(&mut self.rest, after);
+                bytes.truncate(end + 1);
                 return Ok(Some(self.lines(bytes)));
             }
-            if self.rest.len() > LINE_BYTES_MAX {
+            if self.held > LINE_BYTES_MAX {
                 let long = self.long_line();
                 return long.map(Some).map_err(|source| FileError {
                     path: self.path.clone(),
@@ -161,10 +166,10 @@ impl LineReader {
                 });
             }
         }
-        if self.rest.is_empty() {
+        if self.held == 0 {
             return Ok(None);
         }
-        let bytes = std::mem::take(&mut self.rest);
+        let bytes = self.take_held();
         Ok(Some(self.lines(bytes)))
     }
 
@@ -180,52 +185,57 @@ impl LineReader {
         }
     }
 
+    fn take_held(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.rest);
+        bytes.truncate(std::mem::take(&mut self.held));
+        bytes
+    }
+
     fn fill(&mut self) -> io::Result<()> {
-        let before = self.rest.len();
-        self.rest.resize(before + READ_BYTES, 0);
-        let mut filled = before;
-        while filled < self.rest.len() {
-            match self.input.read(&mut self.rest[filled..]) {
+        let (before, room) = (self.held, self.held + READ_BYTES);
+        self.rest.resize(self.rest.len().max(room), 0);
+        while self.held < room {
+            match self.input.read(&mut self.rest[self.held..room]) {
                 Ok(0) => {
                     self.done = true;
                     break;
                 }
-                Ok(read) => filled += read,
+                Ok(read) => self.held += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
             // What has arrived is handed on: a pipe may be quiet for long.
-            if memchr(b'\n', &self.rest[before..filled]).is_some() {
+            if memchr(b'\n', &self.rest[before..self.held]).is_some() {
                 break;
             }
         }
-        self.rest.truncate(filled);
         Ok(())
     }
 
     /// Reads on to the end of a long line, keeping only its head.
     fn long_line(&mut self) -> io::Result<Block> {
         let mut text = TextCheck::default();
-        let mut is_blank = is_blank_part(&self.rest);
-        text.add(&self.rest);
-        let mut length = self.rest.len();
-        let mut head = std::mem::take(&mut self.rest);
+        let mut head = self.take_held();
+        let mut is_blank = is_blank_part(&head);
+        text.add(&head);
+        let mut length = head.len();
         head.truncate(HEAD_BYTES);
         let mut ends_in_return = false;
         loop {
             self.fill()?;
-            let end = self.rest.iter().position(|byte| *byte == b'\n');
-            let part = &self.rest[..end.unwrap_or(self.rest.len())];
+            let end = memchr(b'\n', &self.rest[..self.held]);
+            let part = &self.rest[..end.unwrap_or(self.held)];
             text.add(part);
             is_blank &= is_blank_part(part);
             length += part.len();
             ends_in_return = part.last().map_or(ends_in_return, |byte| *byte == b'\r');
             if let Some(end) = end {
                 self.rest.drain(..=end);
+                self.held -= end + 1;
                 length -= usize::from(ends_in_return);
                 break;
             }
-            self.rest.clear();
+            self.held = 0;
             if self.done {
                 break;
             }

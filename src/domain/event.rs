@@ -92,6 +92,12 @@ impl TextSpan {
         }
     }
 
+    /// In bytes.
+    #[inline]
+    pub fn length(self) -> usize {
+        ((self.end & !UNESCAPED) - self.start) as usize
+    }
+
     /// The piece.
     #[inline]
     pub fn of<'a>(self, text: &'a str, unescaped: &'a str) -> &'a str {

@@ -20,33 +20,19 @@ const DAYS_PER_400_YEARS: i64 = 146_097;
 /// Digits past the microsecond are cut.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {
     let (fixed, rest) = text.split_first_chunk::<19>()?;
-    let [
-        _,
-        _,
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'T' | b't',
-        _,
-        _,
-        b':',
-        _,
-        _,
-        b':',
-        _,
-        _,
-    ] = fixed
-    else {
-        return None;
+    let at = |start: usize| {
+        fixed[start..]
+            .first_chunk()
+            .map(|word| u64::from_le_bytes(*word))
     };
-    let pair = |at: usize| two_digits(fixed[at], fixed[at + 1]);
-    let (year, month, day) = (pair(0)? * 100 + pair(2)?, pair(5)?, pair(8)?);
-    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
+    const EITHER_CASE: u64 = u64::from_le_bytes([0, 0, 0x20, 0, 0, 0, 0, 0]);
+    let date = pairs(at(0)?, b"0000-00-")?;
+    let time = pairs(at(8)? | EITHER_CASE, b"00t00:00")?;
+    let seconds = pairs(at(11)?, b"00:00:00")?;
+    let pair = |pairs: [u8; 8], at: usize| i64::from(pairs[at]);
+    let (year, month) = (pair(date, 0) * 100 + pair(date, 2), pair(date, 5));
+    let (day, hour, minute) = (pair(time, 0), pair(time, 3), pair(time, 6));
+    let second = pair(seconds, 6);
     let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
@@ -81,6 +67,18 @@ impl fmt::Display for Text {
     }
 }
 
+/// At each place the number that the digits there and behind it make; `None` when `word` does not
+/// look `like` that, where a zero stands for any digit.
+#[inline]
+fn pairs(word: u64, like: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let digits = word ^ u64::from_le_bytes(*like);
+    // What is more than it may be reaches its byte's high bit by this.
+    let most = like.map(|byte| if byte == b'0' { 0x7f - 9 } else { 0x7f });
+    let sums = digits.wrapping_add(u64::from_le_bytes(most));
+    ((digits | sums) & HIGHS == 0).then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
+}
+
 fn two_digits(tens: u8, ones: u8) -> Option<i64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens <= 9 && ones <= 9).then(|| i64::from(tens * 10 + ones))
@@ -91,6 +89,13 @@ const UNITS: [i64; 7] = [MICROS, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// Microseconds of a fraction, zero without one, and what follows it.
 fn split_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    // As most producers write it.
+    if let Ok(word) = text.try_into()
+        && let Some(digits) = pairs(u64::from_le_bytes(word), b".000000Z")
+    {
+        let pair = |at: usize| i64::from(digits[at]);
+        return Some((pair(1) * 10_000 + pair(3) * 100 + pair(5), b"Z"));
+    }
     let Some(digits) = text.strip_prefix(b".") else {
         return Some((0, text));
     };

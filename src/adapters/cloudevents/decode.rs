@@ -11,7 +11,9 @@ use std::ops::Range;
 use super::escape::unescape;
 use super::message::EVENT_BYTES_MAX;
 use super::scan::{NotJson, Scanner, StringSpan};
+use crate::domain::command::REVERSED;
 use crate::domain::event::{Event, MemberSpan, Members, Reading, TextSpan, ValueSpan};
+use crate::domain::identity::{FilterKey, Identity};
 use crate::domain::rfc3339;
 use crate::domain::units::Timestamp;
 
@@ -146,10 +148,39 @@ impl Decoder {
             event_type: slice(pieces.event_type),
             subject: pieces.subject.map(slice),
             time: pieces.time,
-            data: pieces.data.map_or("{}", slice),
+            data: self.data(text, pieces),
             members: Members::new(text, &self.unescaped, spans),
             identity: None,
         })
+    }
+
+    /// The place that an event which was read from `text` will occupy; `None` where it names no
+    /// customer.
+    pub(super) fn identity(
+        &self,
+        key: &FilterKey,
+        text: &str,
+        pieces: &Pieces,
+    ) -> Option<Identity> {
+        let slice = |span: TextSpan| span.of(text, &self.unescaped);
+        let sent = (
+            slice(pieces.subject?),
+            slice(pieces.source),
+            slice(pieces.id),
+        );
+        let payload = (slice(pieces.event_type), self.data(text, pieces));
+        Some(Identity::of(key, sent, payload))
+    }
+
+    /// Whether an event that was read from `text` takes a charge back.
+    pub(super) fn is_reversal(&self, text: &str, pieces: &Pieces) -> bool {
+        pieces.event_type.of(text, &self.unescaped) == REVERSED
+    }
+
+    fn data<'a>(&'a self, text: &'a str, pieces: &Pieces) -> &'a str {
+        pieces
+            .data
+            .map_or("{}", |data| data.of(text, &self.unescaped))
     }
 
     /// The subject of an event that was read from `text`.
@@ -166,19 +197,18 @@ impl Decoder {
         let attributes = self.attributes(text, place, (first, &mut data)).ok()?;
         let [specversion, id, source, event_type, subject, time] = attributes;
         let content = |attribute| match attribute {
-            Attribute::Text(span) => Some((span, span.of(text, &self.unescaped))),
+            Attribute::Text(span) => Some(span),
             Attribute::NotText | Attribute::Absent => None,
         };
         let bounded = |attribute| {
-            let (span, text) = content(attribute)?;
-            (1..=ATTRIBUTE_BYTES_MAX)
-                .contains(&text.len())
-                .then_some(span)
+            let is_bounded = |span: &TextSpan| (1..=ATTRIBUTE_BYTES_MAX).contains(&span.length());
+            content(attribute).filter(is_bounded)
         };
-        content(specversion).filter(|(_, version)| *version == "1.0")?;
+        let slice = |span: TextSpan| span.of(text, &self.unescaped);
+        content(specversion).filter(|version| slice(*version) == "1.0")?;
         let time = match time {
             Attribute::Absent => None,
-            given => Some(rfc3339::parse(content(given)?.1.as_bytes())?),
+            given => Some(rfc3339::parse(slice(content(given)?).as_bytes())?),
         };
         let subject = match subject {
             Attribute::Absent => return None,

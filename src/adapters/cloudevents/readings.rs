@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use super::decode::{Decoder, Read};
 use super::message::{ContentType, Piece, each_event, line_ranges};
-use crate::domain::command::REVERSED;
 use crate::domain::entry::RawBody;
 use crate::domain::event::Reading;
 use crate::domain::identity::{FilterKey, Identity};
@@ -72,40 +71,48 @@ impl Readings {
 
     /// Reads lines, an event each, but for the first `skipped` ones.
     pub fn add_lines(&mut self, block: &[u8], skipped: usize) {
+        let text = self.take_text(block);
         for place in line_ranges(block).skip(skipped) {
-            self.add(block, place);
+            self.add((block, text), place);
         }
     }
 
     /// Reads the events of a message, which are one at least.
     pub fn add_message(&mut self, body: &[u8], content: ContentType) {
+        let text = self.take_text(body);
         let whole = 0..body.len();
         each_event(body, content, |piece| match piece {
-            Piece::Event(place) => self.add(body, place),
+            Piece::Event(place) => self.add((body, text), place),
             Piece::Nothing => self.note(whole.clone(), EMPTY),
             Piece::Broken => self.note(whole.clone(), MALFORMED),
         });
     }
 
-    fn add(&mut self, bytes: &[u8], place: Range<usize>) {
-        let Ok(text) = str::from_utf8(&bytes[place.clone()]) else {
-            return self.note(place, MALFORMED);
+    /// Takes all that events lie in, if all of it is text; gives where.
+    fn take_text(&mut self, bytes: &[u8]) -> Option<usize> {
+        let at = self.text.len();
+        self.text.push_str(str::from_utf8(bytes).ok()?);
+        Some(at)
+    }
+
+    fn add(&mut self, (bytes, text): (&[u8], Option<usize>), place: Range<usize>) {
+        let start = match text {
+            Some(at) => at + place.start,
+            None => match self.take_text(&bytes[place.clone()]) {
+                Some(at) => at,
+                None => return self.note(place, MALFORMED),
+            },
         };
-        let start = self.text.len();
-        self.text.push_str(text);
-        let read = self.decoder.scan(&self.text, start..self.text.len());
-        let event = match self.decoder.view(&self.text, &read) {
-            Reading::Event(event) => event,
-            Reading::Empty => return self.note(place, EMPTY),
-            Reading::Malformed => return self.note(place, MALFORMED),
+        let read = self.decoder.scan(&self.text, start..start + place.len());
+        let pieces = match &read {
+            Read::Event(pieces) => pieces,
+            Read::Empty => return self.note(place, EMPTY),
+            Read::Malformed => return self.note(place, MALFORMED),
         };
-        if event.event_type == REVERSED {
+        if self.decoder.is_reversal(&self.text, pieces) {
             self.reversals.push(self.all.len());
         }
-        let identity = event.subject.map(|customer| {
-            let sent = (customer, event.source, event.id);
-            Identity::of(&self.key, sent, (event.event_type, event.data))
-        });
+        let identity = self.decoder.identity(&self.key, &self.text, pieces);
         self.events.push((read, identity));
         self.note(place, (self.events.len() - 1) as u32);
     }

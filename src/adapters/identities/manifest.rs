@@ -19,7 +19,7 @@ const NAME: &str = "manifest";
 pub(super) const UNFINISHED: &str = "manifest-";
 /// How often a manifest is written that another worker deletes meanwhile.
 const TRIES: u32 = 10;
-const FIRST_LINE: &str = "purser identities 2";
+const FIRST_LINE: &str = "purser identities 3";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn refuses_other_formats() {
         for (from, to) in [
-            ("ties 2", "ties 3"),
+            ("ties 3", "ties 2"),
             ("window", "widow"),
             ("key 1 2", "key 1 x"),
         ] {

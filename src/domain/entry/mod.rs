@@ -214,11 +214,16 @@ impl Fold {
 
     fn add_text(&mut self, text: &str) {
         self.add(text.len() as u64);
-        let words = text.as_bytes().chunks(8);
+        let (words, rest) = text.as_bytes().as_chunks();
         for word in words {
-            let mut bytes = [0; 8];
-            bytes[..word.len()].copy_from_slice(word);
-            self.add(u64::from_le_bytes(bytes));
+            self.add(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let last = rest
+                .iter()
+                .rev()
+                .fold(0, |last, byte| last << 8 | u64::from(*byte));
+            self.add(last);
         }
     }
 }
