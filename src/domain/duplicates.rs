@@ -178,15 +178,15 @@ impl DuplicateFilter {
         self.is_full |= count >= self.room.segment_identities;
     }
 
-    /// Hands recent identities over when they have filled their memory. `last` is the newest row
+    /// Hands recent identities over when they have filled their memory. `last` gives the newest row
     /// of the ledger whose identity is here.
     ///
     /// # Errors
     ///
     /// They can't be kept.
-    pub fn make_room(&mut self, last: Mark) -> Result<(), OlderFault> {
+    pub fn make_room(&mut self, last: impl FnOnce() -> Mark) -> Result<(), OlderFault> {
         if self.is_full {
-            self.hand_over(last)?;
+            self.hand_over(last())?;
         }
         Ok(())
     }
@@ -284,7 +284,7 @@ mod tests {
             let verdict = filter.verdict(new, Timestamp::new(id), WINDOW).unwrap();
             assert_eq!(verdict, Verdict::New, "{id}");
             filter.occupy(new, Occupied::Since(Timestamp::new(id)));
-            filter.make_room(mark(id + 1)).unwrap();
+            filter.make_room(|| mark(id + 1)).unwrap();
             assert!(filter.recent.count() < 3);
         }
         for id in 0..20 {
@@ -350,7 +350,7 @@ mod tests {
             DuplicateFilter::bounded([1, 2, 3, 4], room(1), (Box::new(Kept::default()), 0));
         let command = filter.identity("acme", "/s", "1", ("purser.wallet.opened", "{}"));
         filter.occupy(command, Occupied::ForEver);
-        filter.make_room(mark(1)).unwrap();
+        filter.make_room(|| mark(1)).unwrap();
         filter.forget(Timestamp::new(i64::MAX - 1), 1);
         let far = Timestamp::new(i64::MAX);
         assert_eq!(

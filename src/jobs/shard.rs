@@ -217,12 +217,9 @@ async fn fold(
     let mut decoder = Decoder::default();
     let checkpoint_entry = checkpoint.head.last.entry;
     let known_entry = checkpoint_entry.min(engine.covered_entry());
-    let mut before = Mark::default();
     rows(ledger, (shard, known_entry), |rows| {
         engine.touch_wallets(rows.iter().filter_map(|row| row.customer));
         for row in rows {
-            engine.make_room(before)?;
-            before = Mark::of(row);
             let is_read = matches!(row.kind, Kind::Wallet | Kind::Grant | Kind::Reversal);
             let members = match row.data {
                 Some(Payload::Data(data)) if is_read => decoder.members(data),
@@ -231,9 +228,11 @@ async fn fold(
             let members = members.unwrap_or(Members::NONE);
             if row.entry <= checkpoint_entry {
                 engine.restore_identity(row, &members);
+                engine.make_room(row)?;
                 continue;
             }
             engine.restore(row, &members)?;
+            engine.make_room(row)?;
             if !checkpoint.sources.contains(row.source) {
                 checkpoint.sources.insert(row.source.to_owned());
             }

@@ -1,35 +1,89 @@
-//! Making things on one thread while another takes them.
+//! Making things on other threads while one takes them.
 //!
-//! Owns how many wait. Leaves what they are to the caller.
+//! Owns their order, and how many wait. Leaves what they are to the caller.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// Things that are made and not yet taken.
 const WAITING: usize = 2;
 
-/// Hands over what `made` gives, which runs on a thread of its own.
+/// Hands over, in their order, what the `workers` make of what `given` gives; each runs on a
+/// thread of its own.
 ///
 /// # Errors
 ///
-/// The first one that it gives, or that `take` does; then both have ended.
-pub(super) fn ahead<T: Send, F: Send, E: From<F>>(
-    made: impl Iterator<Item = Result<T, F>> + Send,
+/// The first one that is given or made, or that `take` does; then all have ended.
+pub(super) fn ahead<G, T: Send, F: Send, E: From<F>>(
+    given: impl Iterator<Item = Result<G, F>> + Send,
+    workers: impl IntoIterator<Item = impl FnMut(G) -> Result<T, F> + Send>,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
+    let given = Mutex::new(given.zip(0..));
     thread::scope(|scope| {
         let (sender, waiting) = sync_channel(WAITING);
-        scope.spawn(move || {
-            for one in made {
-                let is_last = one.is_err();
-                if sender.send(one).is_err() || is_last {
-                    return;
+        for mut work in workers {
+            let (sender, given) = (sender.clone(), &given);
+            scope.spawn(move || {
+                loop {
+                    // A poisoned one has panicked, and so will all that wait for its thread.
+                    let next = given.lock().map(|mut given| given.next());
+                    let Ok(Some((one, place))) = next else {
+                        return;
+                    };
+                    let made = one.and_then(&mut work);
+                    let is_last = made.is_err();
+                    if sender.send((place, made)).is_err() || is_last {
+                        return;
+                    }
                 }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut next: u64 = 0;
+        for (place, made) in waiting {
+            early.insert(place, made);
+            while let Some(made) = early.remove(&next) {
+                take(made?)?;
+                next += 1;
             }
-        });
-        for one in waiting {
-            take(one?)?;
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_comes_in_its_order_up_to_the_first_error() {
+        let slow_at_first = |one: u64| {
+            thread::sleep(std::time::Duration::from_millis(
+                20_u64.saturating_sub(5 * one),
+            ));
+            if one == 50 { Err("fifty") } else { Ok(one * 2) }
+        };
+        for (count, end) in [(40, Ok(())), (60, Err("fifty"))] {
+            let mut taken = Vec::new();
+            let ended = ahead((0..count).map(Ok), [slow_at_first; 2], |one| {
+                taken.push(one);
+                Ok(())
+            });
+            assert_eq!(ended, end);
+            assert_eq!(
+                taken,
+                (0..count.min(50)).map(|one| one * 2).collect::<Vec<_>>()
+            );
+        }
+        let mut taken = 0;
+        let ended = ahead((0..).map(Ok), [slow_at_first; 2], |one| {
+            taken += 1;
+            if one < 20 { Ok(()) } else { Err("enough") }
+        });
+        assert_eq!((ended, taken), (Err("enough"), 11));
+    }
 }

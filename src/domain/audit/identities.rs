@@ -45,7 +45,7 @@ impl Identities {
             Occupied::Since(row.received_at)
         };
         self.filter.occupy(identity, occupied);
-        self.filter.make_room(Mark::of(row))
+        self.filter.make_room(|| Mark::of(row))
     }
 
     /// A copy was refused: an event of its identity must have been accepted within the window.

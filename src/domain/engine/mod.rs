@@ -234,7 +234,8 @@ impl Engine {
     ///
     /// The duplicate filter can't keep what it has: stop, and come back from the ledger.
     pub fn begin(&mut self, message: &Message<'_>, sink: &mut impl Sink) -> Result<(), OlderFault> {
-        self.filter.make_room(self.last)?;
+        let last = self.last;
+        self.filter.make_room(|| last)?;
         self.timer_legs = 0;
         if let Arrival::Broker { received_at, .. } = message.arrival {
             self.move_now(received_at);

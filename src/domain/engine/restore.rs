@@ -233,13 +233,13 @@ impl Engine {
         }
     }
 
-    /// Makes room for more identities; call it between rows.
+    /// Makes room for more identities; call it after each row.
     ///
     /// # Errors
     ///
     /// The duplicate filter can't keep what it has.
-    pub fn make_room(&mut self, last: Mark) -> Result<(), OlderFault> {
-        self.filter.make_room(last)
+    pub fn make_room(&mut self, last: &Entry<'_>) -> Result<(), OlderFault> {
+        self.filter.make_room(|| Mark::of(last))
     }
 
     /// Puts other price versions in force: once after the last row, and again whenever the price

@@ -195,10 +195,14 @@ impl Checkpoint {
         let reader = reader.with_projection(columns);
         let reader = reader.with_batch_size(ROWS_AT_ONCE).build()?;
         let book = Arc::clone(engine.book());
-        let mut terms = KnownTerms::default();
-        let read = reader.map(move |batch| wallets_of(&batch?, &book, &mut terms));
-        // Reading wallets takes longer than taking them over.
-        ahead(read, |wallets| {
+        let read = || {
+            let mut terms = KnownTerms::default();
+            let book = &book;
+            move |batch| wallets_of(&batch, book, &mut terms)
+        };
+        let batches = reader.map(|batch| Ok::<_, WalletsError>(batch?));
+        // Reading wallets takes far longer than taking them over.
+        ahead(batches, [read(), read()], |wallets| {
             for (wallet, entry) in wallets {
                 engine.load(wallet, entry);
             }

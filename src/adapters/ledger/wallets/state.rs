@@ -1,7 +1,8 @@
 //! A whole wallet as text, and back.
 //!
 //! Owns the column `state` of the wallets table: JSON in the smallest units (microcredits, days
-//! and microseconds since 1970). Leaves the columns that people query to `columns`.
+//! and microseconds since 1970), each part the row of its values in the order of the fields here;
+//! with their names they would be twice as long. Leaves the columns that people query to `columns`.
 //!
 //! Invariant: what is read back is the wallet that was written; anything else is an error.
 
@@ -15,7 +16,7 @@ use crate::domain::units::{Credits, Day, Money, Timestamp};
 use crate::domain::wallet::pace::{DailyUse, KEPT_DAYS};
 use crate::domain::wallet::{Basis, BurnOrder, Closing, EndedPeriod, Grant, Period, Terms, Wallet};
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State<'a> {
     anchor: u8,
@@ -37,7 +38,7 @@ struct State<'a> {
     touched: i64,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Current<'a> {
     start: i32,
@@ -53,7 +54,7 @@ struct Current<'a> {
     voided: bool,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ended<'a> {
     start: i32,
@@ -70,7 +71,7 @@ struct Ended<'a> {
 #[derive(Deserialize, Serialize)]
 struct Named<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given<'a> {
     #[serde(borrow)]
@@ -98,34 +99,35 @@ enum Word {
 ///
 /// None with a wallet; the library allows for values that have no JSON.
 pub(super) fn write(wallet: &Wallet) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&State {
-        anchor: wallet.anchor,
-        opened: wallet.opened.get(),
-        current: Current {
-            start: wallet.current.start.get(),
-            end: wallet.current.end.get(),
-            terms: named(&wallet.current.terms),
-            pool: wallet.current.pool.get(),
-            fee: wallet.current.fee.get(),
-            remaining: wallet.current.remaining.get(),
-            consumed: wallet.current.consumed.get(),
-            overage: wallet.current.overage.get(),
-            had_overage: wallet.current.had_overage,
-            voided: wallet.current.voided,
-        },
-        ended: wallet.ended.iter().map(ended).collect(),
-        grants: wallet.grants.iter().map(given).collect(),
-        latest_day: wallet.daily_use.latest.get(),
-        daily_use: wallet.daily_use.charged,
-        reached: ((wallet.reached >> 64) as u64, wallet.reached as u64),
-        blocked: wallet.blocked,
-        run_out_told: wallet.run_out_told,
-        next_plan: wallet.next_plan.as_deref().map(Cow::from),
-        closing: wallet
+    let current = &wallet.current;
+    serde_json::to_string(&(
+        wallet.anchor,
+        wallet.opened.get(),
+        (
+            current.start.get(),
+            current.end.get(),
+            named(&current.terms),
+            current.pool.get(),
+            current.fee.get(),
+            current.remaining.get(),
+            current.consumed.get(),
+            current.overage.get(),
+            current.had_overage,
+            current.voided,
+        ),
+        wallet.ended.iter().map(ended).collect::<Vec<_>>(),
+        wallet.grants.iter().map(given).collect::<Vec<_>>(),
+        wallet.daily_use.latest.get(),
+        wallet.daily_use.charged,
+        ((wallet.reached >> 64) as u64, wallet.reached as u64),
+        wallet.blocked,
+        wallet.run_out_told,
+        wallet.next_plan.as_deref(),
+        wallet
             .closing
             .map(|closing| (closing.closed_at.get(), closing.voids_at.get())),
-        touched: wallet.touched.get(),
-    })
+        wallet.touched.get(),
+    ))
 }
 
 /// The wallet of `customer` that `text` tells of; `terms` finds a plan as a version states it.
@@ -190,33 +192,34 @@ fn named(terms: &Terms) -> Named<'_> {
     Named((&*terms.version).into(), terms.plan.id.as_str().into())
 }
 
-fn ended(period: &EndedPeriod) -> Ended<'_> {
-    Ended {
-        start: period.start.get(),
-        end: period.end.get(),
-        closes_at: period.closes_at.get(),
-        terms: named(&period.terms),
-        remaining: period.remaining.get(),
-        had_overage: period.had_overage,
-        voided: period.voided,
-    }
+fn ended(period: &EndedPeriod) -> impl Serialize + '_ {
+    (
+        period.start.get(),
+        period.end.get(),
+        period.closes_at.get(),
+        named(&period.terms),
+        period.remaining.get(),
+        period.had_overage,
+        period.voided,
+    )
 }
 
-fn given(grant: &Grant) -> Given<'_> {
-    Given {
-        id: (&*grant.id).into(),
-        priority: grant.order.priority,
-        expires_at: grant.order.expires_at.map(Timestamp::get),
-        basis: match grant.order.basis {
-            Basis::Promotional => Word::Promotional,
-            Basis::Rollover => Word::Rollover,
-            Basis::Pool => Word::Pool,
-            Basis::Purchased => Word::Purchased,
-        },
-        effective_at: grant.order.effective_at.get(),
-        remaining: grant.remaining.get(),
-        expiring_told: grant.expiring_told,
-    }
+fn given(grant: &Grant) -> impl Serialize + '_ {
+    let basis = match grant.order.basis {
+        Basis::Promotional => Word::Promotional,
+        Basis::Rollover => Word::Rollover,
+        Basis::Pool => Word::Pool,
+        Basis::Purchased => Word::Purchased,
+    };
+    (
+        &*grant.id,
+        grant.order.priority,
+        grant.order.expires_at.map(Timestamp::get),
+        basis,
+        grant.order.effective_at.get(),
+        grant.remaining.get(),
+        grant.expiring_told,
+    )
 }
 
 fn grant(given: &Given<'_>) -> Grant {
@@ -235,5 +238,47 @@ fn grant(given: &Given<'_>) -> Grant {
         },
         remaining: Credits::new(given.remaining),
         expiring_told: given.expiring_told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::price::{Alerts, Overage, Plan};
+
+    /// As it was written once, and may still lie in a data folder.
+    #[test]
+    fn a_text_with_names_is_read_too() {
+        let row = r#"[14,20740,[20740,20771,["v1","small"],9,8,7,6,5,true,false],
+            [[1,2,3,["v1","small"],4,true,false]],[["g",50,null,"rollover",5,6,true]],
+            20743,[0,1,2,3,4,5,6,7,8],[1,2],false,null,null,[8,9],17]"#;
+        let named = r#"{"anchor":14,"opened":20740,"current":{"start":20740,"end":20771,
+            "terms":["v1","small"],"pool":9,"fee":8,"remaining":7,"consumed":6,"overage":5,
+            "had_overage":true,"voided":false},"ended":[{"start":1,"end":2,"closes_at":3,
+            "terms":["v1","small"],"remaining":4,"had_overage":true,"voided":false}],
+            "grants":[{"id":"g","priority":50,"expires_at":null,"basis":"rollover",
+            "effective_at":5,"remaining":6,"expiring_told":true}],"latest_day":20743,
+            "daily_use":[0,1,2,3,4,5,6,7,8],"reached":[1,2],"blocked":false,"run_out_told":null,
+            "next_plan":null,"closing":[8,9],"touched":17}"#;
+        let terms = |version: &str, plan: &str| Terms {
+            version: Arc::from(version),
+            plan: Plan {
+                id: plan.to_owned(),
+                name: String::new(),
+                fee: Money::ZERO,
+                currency: "EUR".to_owned(),
+                pool: Credits::ZERO,
+                alerts: Alerts::default(),
+                overage: Overage::Block,
+                rollover: None,
+            },
+        };
+        for text in [row, named] {
+            let wallet = read("acme", text, |version, plan| {
+                Ok(Arc::new(terms(version, plan)))
+            });
+            let written = write(&wallet.expect("a wallet")).expect("a text");
+            assert_eq!(written, row.replace(char::is_whitespace, ""));
+        }
     }
 }
