@@ -6,7 +6,7 @@
 //! Invariant: a batch ends between two messages, holds rows of one day, and names the last
 //! message of each source that is in it.
 
-use std::sync::mpsc::{Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::time::{Duration, Instant};
 
 use super::recall::Recall;
@@ -74,7 +74,9 @@ pub struct WriterGone;
 /// The sink that cuts batches.
 pub struct Batches<R = Columns> {
     work: SyncSender<Work<R>>,
-    rows: R,
+    /// Rows that were written, without their content, to be used again.
+    spent: Receiver<Box<R>>,
+    rows: Box<R>,
     last_entry: i64,
     /// Entries before the batch at hand.
     sealed_entry: i64,
@@ -93,11 +95,17 @@ pub struct Batches<R = Columns> {
 
 impl<R: Rows> Batches<R> {
     /// Batches of the shard of `rows`, which are none yet, after `last_entry`; one is cut when its
-    /// first row is `interval` old.
-    pub fn new(rows: R, last_entry: i64, interval: Duration, work: SyncSender<Work<R>>) -> Self {
+    /// first row is `interval` old. What was written comes back by `spent`.
+    pub fn new(
+        rows: R,
+        last_entry: i64,
+        interval: Duration,
+        (work, spent): (SyncSender<Work<R>>, Receiver<Box<R>>),
+    ) -> Self {
         Self {
             work,
-            rows,
+            spent,
+            rows: Box::new(rows),
             last_entry,
             sealed_entry: last_entry,
             sealed_bytes: 0,
@@ -172,9 +180,10 @@ impl<R: Rows> Batches<R> {
     fn send_rows(&mut self) {
         if self.rows.rows() > 0 {
             self.sealed_bytes += self.rows.bytes();
-            let fresh = self.rows.like();
+            let again = self.spent.try_recv();
+            let fresh = again.unwrap_or_else(|_| Box::new(self.rows.like()));
             let rows = std::mem::replace(&mut self.rows, fresh);
-            self.gone |= self.work.send(Work::Rows(Box::new(rows))).is_err();
+            self.gone |= self.work.send(Work::Rows(rows)).is_err();
         }
     }
 }
@@ -271,7 +280,8 @@ mod tests {
         ] {
             // Room for all, so that the one thread of this test never waits.
             let (work, taken) = sync_channel(100);
-            let mut batches = Batches::new(Days::default(), 0, INTERVAL, work);
+            let (_, spent) = channel();
+            let mut batches = Batches::new(Days::default(), 0, INTERVAL, (work, spent));
             let days = std::iter::repeat_n(first, rows).chain([second, second]);
             for (day, entry) in days.zip(1..) {
                 batches.append(&row(entry, day.start()));
@@ -297,8 +307,9 @@ mod tests {
     #[test]
     fn a_batch_of_ticks_alone_waits_for_long() {
         let (work, _taken) = sync_channel(100);
+        let (_, spent) = channel();
         let interval = Duration::from_secs(10);
-        let mut batches = Batches::new(Days::default(), 0, interval, work);
+        let mut batches = Batches::new(Days::default(), 0, interval, (work, spent));
         let tick = Entry {
             kind: Kind::Tick,
             ..row(1, Timestamp::EPOCH)
@@ -316,7 +327,8 @@ mod tests {
     #[test]
     fn rows_are_handed_on_within_a_message() {
         let (work, taken) = sync_channel(100);
-        let mut batches = Batches::new(Days::default(), 0, INTERVAL, work);
+        let (_, spent) = channel();
+        let mut batches = Batches::new(Days::default(), 0, INTERVAL, (work, spent));
         for entry in 1..=5 * GROUP_ROWS as i64 {
             batches.append(&row(entry, Timestamp::EPOCH));
         }

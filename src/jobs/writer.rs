@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Runtime;
@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::batches::{Find, Seal, Work};
 use crate::adapters::jetstream::{AlertSender, AlertsClosed};
 use crate::adapters::ledger::{
-    self, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
+    self, Columns, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
 };
 
 /// What may wait: a batch's last rows, and its seal. The engine waits when there is more.
@@ -59,21 +59,27 @@ pub struct WriterThread {
 }
 
 impl Writer {
-    /// Starts the thread; what is sent to it is written in order, until the sender is dropped.
-    pub fn start(self) -> (SyncSender<Work>, WriterThread) {
+    /// Starts the thread; what is sent to it is written in order, until the sender is dropped. Rows
+    /// come back without their content.
+    pub fn start(self) -> ((SyncSender<Work>, Receiver<Box<Columns>>), WriterThread) {
         let (work, waiting) = sync_channel(WAITING);
-        let thread = std::thread::spawn(move || self.write(&waiting));
-        (work, WriterThread { thread })
+        let (spent, again) = channel();
+        let thread = std::thread::spawn(move || self.write(&waiting, &spent));
+        ((work, again), WriterThread { thread })
     }
 
-    fn write(mut self, work: &Receiver<Work>) -> Result<Ledger, WriterError> {
+    fn write(
+        mut self,
+        work: &Receiver<Work>,
+        spent: &Sender<Box<Columns>>,
+    ) -> Result<Ledger, WriterError> {
         let runtime = runtime()?;
         let mut file: Option<FileWriter> = None;
         let mut batch = 0;
         let mut since_checkpoint = runtime.block_on(self.ledger.commits_since_checkpoint())?;
         for work in work {
             match work {
-                Work::Rows(columns) => {
+                Work::Rows(mut columns) => {
                     if let Some(day) = columns.day() {
                         let open = match file.take() {
                             Some(open) => {
@@ -82,8 +88,11 @@ impl Writer {
                             }
                             None => FileWriter::create(&self.folder, day)?,
                         };
-                        file.insert(open).write(*columns)?;
+                        file.insert(open).write(&columns)?;
                     }
+                    columns.clear();
+                    // Whoever would use them again may have ended.
+                    spent.send(columns).ok();
                 }
                 Work::Find(Find { wanted, answer }) => {
                     let found = charges(&mut self.ledger, self.shard, wanted);

@@ -133,6 +133,8 @@ async fn feed(
     *shared.attached.borrow_mut() = Some(log);
     let mut versions = 0;
     let rows = OwnedRows::default();
+    let (_, spent) = std::sync::mpsc::channel();
+    let work = (work, spent);
     let batches = Batches::new(rows, engine.last_entry(), Duration::from_secs(10), work);
     let mut sink = Watched {
         world: Rc::clone(&world),

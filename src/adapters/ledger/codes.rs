@@ -1,18 +1,19 @@
 //! A column of texts that repeat.
 //!
-//! Owns keeping each text once, and which of them each row has. Leaves writing them to
-//! `dictionary`.
+//! Owns keeping each text once, and which of them each row has. Leaves writing them to `chunk`.
 //!
 //! Invariant: texts are numbered 0, 1, 2 … in the order in which they first came.
 
 use std::fmt::{Display, Write};
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::buffers::Validity;
+use super::buffers::Texts;
+use crate::domain::text::Brief;
+
+/// Texts that are found without the table; a power of two.
+const REMEMBERED: usize = 4_096;
 
 /// The column, in memory.
 pub(super) struct Codes {
@@ -23,9 +24,12 @@ pub(super) struct Codes {
     /// Their numbers, by their hash. What may be a text is up to producers, and the hash is seeded.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// By a quicker hash, the last text that had it, and its number.
+    remembered: Vec<(Brief, u32)>,
     /// Of each row that has a text, its number.
     pub(super) codes: Vec<u32>,
-    pub(super) validity: Validity,
+    /// The rows that have no text, in their order.
+    pub(super) nulls: Vec<u32>,
     /// For texts that are made up, kept for its memory.
     scratch: String,
 }
@@ -37,27 +41,27 @@ impl Default for Codes {
             starts: vec![0],
             numbers: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            remembered: vec![(Brief::NONE, 0); REMEMBERED],
             codes: Vec::new(),
-            validity: Validity::default(),
+            nulls: Vec::new(),
             scratch: String::new(),
         }
     }
 }
 
 impl Codes {
-    /// An empty column with room for as many rows and texts.
-    pub(super) fn like(&self) -> Self {
-        let mut starts = Vec::with_capacity(self.starts.len());
-        starts.push(0);
-        Self {
-            text: String::with_capacity(self.text.len()),
-            starts,
-            numbers: HashTable::with_capacity(self.count()),
-            hasher: self.hasher.clone(),
-            codes: Vec::with_capacity(self.codes.len()),
-            validity: self.validity.like(),
-            scratch: String::new(),
-        }
+    /// Forgets all rows and texts, and keeps their memory.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.starts.truncate(1);
+        self.remembered.fill((Brief::NONE, 0));
+        self.numbers.clear();
+        self.codes.clear();
+        self.nulls.clear();
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.codes.len() + self.nulls.len()
     }
 
     /// How many different texts there are.
@@ -78,22 +82,41 @@ impl Codes {
 
     #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        let code = self.code(text);
-        self.codes.push(code);
-        self.validity.push(true);
+        let brief = Brief::of(text);
+        let (known, number) = self.remembered[brief.hash() & (REMEMBERED - 1)];
+        let is_known = known == brief && brief.is_whole();
+        let number = if is_known {
+            number
+        } else {
+            self.look_up(brief, text)
+        };
+        self.codes.push(number);
+    }
+
+    /// The number of a text that is long, or was not the last one of its quick hash.
+    #[inline(never)]
+    fn look_up(&mut self, brief: Brief, text: &str) -> u32 {
+        let slot = brief.hash() & (REMEMBERED - 1);
+        let (known, number) = self.remembered[slot];
+        if known == brief && self.get(number) == text {
+            return number;
+        }
+        let number = self.find(text);
+        self.remembered[slot] = (brief, number);
+        number
     }
 
     #[inline]
     pub(super) fn push_option(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.push(text),
-            None => self.validity.push(false),
+            None => self.nulls.push(self.rows() as u32),
         }
     }
 
     pub(super) fn push_display(&mut self, text: Option<impl Display>) {
         let Some(text) = text else {
-            return self.validity.push(false);
+            return self.push_option(None);
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
@@ -103,49 +126,72 @@ impl Codes {
         self.scratch = scratch;
     }
 
-    /// The number of a text, which is new if it has none.
-    #[inline]
-    fn code(&mut self, text: &str) -> u32 {
-        // Most rows have what the row before them has.
-        match self.codes.last() {
-            Some(last) if get(&self.text, &self.starts, *last) == text => *last,
-            _ => self.find(text),
-        }
+    /// The text of a number.
+    fn get(&self, number: u32) -> &str {
+        get(&self.text, &self.starts, number)
     }
 
+    /// The number of a text, which is new if it has none.
     fn find(&mut self, text: &str) -> u32 {
+        let hash = self.hasher.hash_one(text);
+        let found = |number: &u32| self.get(*number) == text;
+        if let Some(number) = self.numbers.find(hash, found) {
+            return *number;
+        }
+        let number = self.count() as u32;
+        self.text.push_str(text);
+        self.starts.push(self.text.len() as u32);
         let Self {
-            text: texts,
+            text,
             starts,
             numbers,
             hasher,
             ..
         } = self;
-        let hash = hasher.hash_one(text);
-        if let Some(number) = numbers.find(hash, |number| get(texts, starts, *number) == text) {
-            return *number;
-        }
-        let number = (starts.len() - 1) as u32;
-        texts.push_str(text);
-        starts.push(texts.len() as u32);
-        let hash_of = |number: &u32| hasher.hash_one(get(texts, starts, *number));
+        let hash_of = |number: &u32| hasher.hash_one(get(text, starts, *number));
         numbers.insert_unique(hash, number, hash_of);
         number
     }
 
     /// The column, each row with its own text.
-    pub(super) fn to_array(&self) -> ArrayRef {
-        let mut codes = self.codes.iter();
-        let rows = self.validity.iter().map(|is_valid| {
-            let code = if is_valid { codes.next() } else { None };
-            code.map(|code| get(&self.text, &self.starts, *code))
-        });
-        Arc::new(StringArray::from_iter(rows))
+    pub(super) fn to_texts(&self) -> Texts {
+        let mut texts = Texts {
+            nulls: self.nulls.clone(),
+            ..Texts::default()
+        };
+        for number in &self.codes {
+            texts.push(self.get(*number));
+        }
+        texts
     }
 }
 
-#[inline]
 fn get<'a>(text: &'a str, starts: &[u32], number: u32) -> &'a str {
     let number = number as usize;
     &text[starts[number] as usize..starts[number + 1] as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns are used again: texts before `clear` have numbers that others have after it.
+    #[test]
+    fn what_was_forgotten_has_no_number() {
+        let mut codes = Codes::default();
+        for text in ["", "a", "b", "", "a"] {
+            codes.push(text);
+        }
+        assert_eq!(codes.codes, [0, 1, 2, 0, 1]);
+        codes.clear();
+        assert_eq!((codes.rows(), codes.count()), (0, 0));
+        for text in [Some("b"), None, Some(""), Some("c"), Some("a"), Some("b")] {
+            codes.push_option(text);
+        }
+        assert_eq!(
+            (codes.codes.as_slice(), codes.nulls.as_slice()),
+            (&[0, 1, 2, 3, 0][..], &[1][..])
+        );
+        assert_eq!(codes.texts().collect::<Vec<_>>(), ["b", "", "c", "a"]);
+    }
 }

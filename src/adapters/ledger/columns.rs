@@ -3,25 +3,19 @@
 //! Owns which field of a row goes to which column, and what is kept of a rejected body. Leaves a
 //! column's memory to `buffers` and `codes`, and Parquet to `encode`.
 //!
-//! Invariant: all columns have as many values as there are rows; appending a row allocates only
-//! when a buffer grows.
+//! Invariant: all columns have as many rows; appending a row allocates only when a buffer grows.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, PrimitiveArray};
-use arrow::datatypes::{
-    Date32Type, Decimal64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType,
-};
-use arrow::error::ArrowError;
+use arrow::datatypes::SchemaRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 
-use super::buffers::{Fixed, Flags, Texts};
+use super::buffers::{Fixed, Texts};
 use super::codes::Codes;
-use super::group::{Group, Held};
-use super::schema::{CREDIT_PLACES, MONEY_PLACES, file_schema, narrow};
+use super::group::Values;
+use super::schema::{file_schema, narrow};
 use crate::domain::entry::{Entry, GrantId, Payload, RawBody, Sink};
 use crate::domain::units::Day;
 
@@ -31,38 +25,39 @@ const RAW_BYTES_MAX: usize = 64 << 10;
 /// Rows of one day of one shard, on their way to a file.
 #[derive(Default)]
 pub struct Columns {
-    shard: i32,
+    of_shard: i32,
     /// Their day; all rows have the same.
     day: Option<Day>,
-    entry: Fixed<Int64Type>,
+    shard: Fixed<i32>,
+    entry: Fixed<i64>,
     source: Codes,
-    seq: Fixed<Int64Type>,
-    idx: Fixed<Int32Type>,
-    leg: Fixed<Int32Type>,
+    seq: Fixed<i64>,
+    idx: Fixed<i32>,
+    leg: Fixed<i32>,
     kind: Codes,
     customer: Codes,
-    period: Fixed<Date32Type>,
-    used_at: Fixed<TimestampMicrosecondType>,
-    received_at: Fixed<TimestampMicrosecondType>,
+    period: Fixed<i32>,
+    used_at: Fixed<i64>,
+    received_at: Fixed<i64>,
     event_source: Codes,
     event_id: Texts,
     event_type: Codes,
     task: Codes,
     unit: Codes,
-    quantity: Fixed<Decimal64Type>,
-    credits: Fixed<Decimal64Type>,
+    quantity: Fixed<i64>,
+    credits: Fixed<i64>,
     grant_id: Codes,
     /// The ids of pools, each written once.
     pool_ids: HashMap<Day, String>,
-    delta: Fixed<Decimal64Type>,
-    balance: Fixed<Decimal64Type>,
-    amount: Fixed<Decimal64Type>,
+    delta: Fixed<i64>,
+    balance: Fixed<i64>,
+    amount: Fixed<i64>,
     currency: Codes,
-    cost_usd: Fixed<Decimal64Type>,
+    cost_usd: Fixed<i64>,
     plan: Codes,
     price_version: Codes,
     price_id: Codes,
-    late: Flags,
+    late: Fixed<bool>,
     reason: Codes,
     data: Texts,
 }
@@ -71,48 +66,74 @@ impl Columns {
     /// No rows yet, of `shard`.
     pub fn new(shard: u32) -> Self {
         Self {
-            shard: shard.cast_signed(),
+            of_shard: shard.cast_signed(),
             ..Self::default()
         }
     }
 
-    /// No rows yet, of the same shard, with room for as many as these, so that buffers need not
-    /// grow again.
+    /// No rows yet, of the same shard.
     pub fn like(&self) -> Self {
         Self {
-            shard: self.shard,
-            day: None,
-            entry: self.entry.like(),
-            source: self.source.like(),
-            seq: self.seq.like(),
-            idx: self.idx.like(),
-            leg: self.leg.like(),
-            kind: self.kind.like(),
-            customer: self.customer.like(),
-            period: self.period.like(),
-            used_at: self.used_at.like(),
-            received_at: self.received_at.like(),
-            event_source: self.event_source.like(),
-            event_id: self.event_id.like(),
-            event_type: self.event_type.like(),
-            task: self.task.like(),
-            unit: self.unit.like(),
-            quantity: self.quantity.like(),
-            credits: self.credits.like(),
-            grant_id: self.grant_id.like(),
-            pool_ids: HashMap::new(),
-            delta: self.delta.like(),
-            balance: self.balance.like(),
-            amount: self.amount.like(),
-            currency: self.currency.like(),
-            cost_usd: self.cost_usd.like(),
-            plan: self.plan.like(),
-            price_version: self.price_version.like(),
-            price_id: self.price_id.like(),
-            late: self.late.like(),
-            reason: self.reason.like(),
-            data: self.data.like(),
+            of_shard: self.of_shard,
+            ..Self::default()
         }
+    }
+
+    /// Forgets all rows, and keeps their memory, for fresh memory is dear.
+    pub fn clear(&mut self) {
+        let Self {
+            of_shard: _,
+            day,
+            shard,
+            entry,
+            source,
+            seq,
+            idx,
+            leg,
+            kind,
+            customer,
+            period,
+            used_at,
+            received_at,
+            event_source,
+            event_id,
+            event_type,
+            task,
+            unit,
+            quantity,
+            credits,
+            grant_id,
+            pool_ids,
+            delta,
+            balance,
+            amount,
+            currency,
+            cost_usd,
+            plan,
+            price_version,
+            price_id,
+            late,
+            reason,
+            data,
+        } = self;
+        *day = None;
+        for ints in [shard, idx, leg, period] {
+            ints.clear();
+        }
+        let longs = [entry, seq, used_at, received_at, quantity, credits];
+        for longs in longs.into_iter().chain([delta, balance, amount, cost_usd]) {
+            longs.clear();
+        }
+        let codes = [source, kind, customer, event_source, event_type, task, unit];
+        let more = [grant_id, currency, plan, price_version, price_id, reason];
+        for codes in codes.into_iter().chain(more) {
+            codes.clear();
+        }
+        for texts in [event_id, data] {
+            texts.clear();
+        }
+        late.clear();
+        pool_ids.clear();
     }
 
     pub fn rows(&self) -> usize {
@@ -132,47 +153,39 @@ impl Columns {
     }
 
     /// The columns as Parquet writes them, in the table's order without `day`.
-    ///
-    /// # Errors
-    ///
-    /// A decimal with too many digits, which these have not.
-    pub(super) fn into_group(self) -> Result<Group, ArrowError> {
-        let rows = self.rows();
-        let shard = PrimitiveArray::<Int32Type>::from_value(self.shard, rows);
-        let array = |array: ArrayRef| Held::Arrays(vec![array]);
-        let columns = vec![
-            array(Arc::new(shard)),
-            array(self.entry.into_array()),
-            Held::Codes(self.source),
-            array(self.seq.into_array()),
-            array(self.idx.into_array()),
-            array(self.leg.into_array()),
-            Held::Codes(self.kind),
-            Held::Codes(self.customer),
-            array(self.period.into_array()),
-            array(self.used_at.into_instants()),
-            array(self.received_at.into_instants()),
-            Held::Codes(self.event_source),
-            array(self.event_id.into_array()?),
-            Held::Codes(self.event_type),
-            Held::Codes(self.task),
-            Held::Codes(self.unit),
-            array(self.quantity.into_decimals(CREDIT_PLACES)?),
-            array(self.credits.into_decimals(CREDIT_PLACES)?),
-            Held::Codes(self.grant_id),
-            array(self.delta.into_decimals(CREDIT_PLACES)?),
-            array(self.balance.into_decimals(CREDIT_PLACES)?),
-            array(self.amount.into_decimals(MONEY_PLACES)?),
-            Held::Codes(self.currency),
-            array(self.cost_usd.into_decimals(MONEY_PLACES)?),
-            Held::Codes(self.plan),
-            Held::Codes(self.price_version),
-            Held::Codes(self.price_id),
-            array(self.late.into_array()),
-            Held::Codes(self.reason),
-            array(self.data.into_array()?),
-        ];
-        Ok(Group::of(rows, columns))
+    pub(super) fn values(&self) -> [Values<'_>; 30] {
+        [
+            Values::Ints(&self.shard),
+            Values::Longs(&self.entry),
+            Values::Codes(&self.source),
+            Values::Longs(&self.seq),
+            Values::Ints(&self.idx),
+            Values::Ints(&self.leg),
+            Values::Codes(&self.kind),
+            Values::Codes(&self.customer),
+            Values::Ints(&self.period),
+            Values::Longs(&self.used_at),
+            Values::Longs(&self.received_at),
+            Values::Codes(&self.event_source),
+            Values::Texts(&self.event_id),
+            Values::Codes(&self.event_type),
+            Values::Codes(&self.task),
+            Values::Codes(&self.unit),
+            Values::Longs(&self.quantity),
+            Values::Longs(&self.credits),
+            Values::Codes(&self.grant_id),
+            Values::Longs(&self.delta),
+            Values::Longs(&self.balance),
+            Values::Longs(&self.amount),
+            Values::Codes(&self.currency),
+            Values::Longs(&self.cost_usd),
+            Values::Codes(&self.plan),
+            Values::Codes(&self.price_version),
+            Values::Codes(&self.price_id),
+            Values::Flags(&self.late),
+            Values::Codes(&self.reason),
+            Values::Texts(&self.data),
+        ]
     }
 }
 
@@ -188,6 +201,7 @@ impl Sink for Columns {
             *self.day.get_or_insert(day) == day,
             "rows of two days in one batch"
         );
+        self.shard.push(self.of_shard);
         self.entry.push(row.entry);
         self.source.push(row.source);
         self.seq.push(row.seq);

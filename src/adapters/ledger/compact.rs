@@ -67,14 +67,15 @@ pub async fn compact(
                 }
                 group.add(batch.columns());
                 if group.is_full() {
-                    writer.append(std::mem::take(&mut group))?;
+                    writer.append(&group.values())?;
+                    group.clear();
                 }
                 Ok::<(), CompactError>(())
             },
         )?;
     }
     if group.rows() > 0 {
-        writer.append(group)?;
+        writer.append(&group.values())?;
     }
     Ok(writer.finish()?)
 }

@@ -1,7 +1,7 @@
 //! Groups of rows → a Parquet file.
 //!
-//! Owns the encoding of each column, the file's name and putting it on the disk. Leaves texts that
-//! repeat to `dictionary`, statistics to `footer`, and making the file visible to `delta`.
+//! Owns what readers may ask for of each column, the file's name and putting it on the disk. Leaves
+//! a column's bytes to `chunk`, statistics to `footer`, and making the file visible to `delta`.
 //!
 //! Invariant: a file that `finish` returned is on the disk, and so is its name; until a commit
 //! names it, nobody sees it.
@@ -11,28 +11,36 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{
-    ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
-};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use uuid::Uuid;
-use zstd::bulk::Compressor;
 
+use super::chunk::{Asked, Encoder};
 use super::columns::{Columns, batch_schema};
 use super::delta::{NewFile, partition_folder, sync_folder};
-use super::dictionary;
 use super::footer::file_stats;
-use super::group::{GROUP_ROWS, Group, Held};
+use super::group::Values;
 use crate::domain::units::Day;
 
-/// Fast, and hardly larger than what higher levels make.
-const ZSTD_LEVEL: i32 = 1;
+/// The columns by whose values whole row groups are told not to hold a row.
+const FILTERED: [&str; 2] = ["customer", "event_id"];
+/// Least and greatest cost a comparison a value, and of these nobody asks for a range: each has
+/// a few values, or any.
+const WITHOUT_BOUNDS: [&str; 10] = [
+    "event_source",
+    "task",
+    "unit",
+    "grant_id",
+    "currency",
+    "plan",
+    "price_version",
+    "price_id",
+    "reason",
+    "data",
+];
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +68,7 @@ pub struct FileWriter {
     name: String,
     partial: Partial,
     writer: SerializedFileWriter<File>,
-    /// Of columns that the library encodes.
-    encoders: ArrowRowGroupWriterFactory,
-    zstd: Compressor<'static>,
+    encoder: Encoder,
 }
 
 /// A file that is deleted again unless it is finished: on a disk that is full, what was begun in
@@ -110,13 +116,15 @@ impl FileWriter {
             path: partial.path.clone(),
             source,
         };
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties().map_err(parquet)?)
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, batch_schema(), options);
-        let parts = writer.and_then(ArrowWriter::into_serialized_writer);
-        let (writer, encoders) = parts.map_err(parquet)?;
-        let zstd = Compressor::new(ZSTD_LEVEL).map_err(|source| EncodeError::Io {
+        let schema = ArrowSchemaConverter::new().convert(&batch_schema());
+        let schema = schema.map_err(parquet)?;
+        let properties = WriterProperties::builder()
+            .set_writer_version(WriterVersion::PARQUET_2_0)
+            .build();
+        let writer =
+            SerializedFileWriter::new(file, schema.root_schema_ptr(), Arc::new(properties));
+        let writer = writer.map_err(parquet)?;
+        let encoder = Encoder::new().map_err(|source| EncodeError::Io {
             path: partial.path.clone(),
             source,
         })?;
@@ -125,8 +133,7 @@ impl FileWriter {
             name,
             partial,
             writer,
-            encoders,
-            zstd,
+            encoder,
         })
     }
 
@@ -139,45 +146,29 @@ impl FileWriter {
     /// # Errors
     ///
     /// The disk is full, for instance.
-    pub fn write(&mut self, columns: Columns) -> Result<(), EncodeError> {
-        self.append(columns.into_group()?)
+    pub fn write(&mut self, columns: &Columns) -> Result<(), EncodeError> {
+        self.append(&columns.values())
     }
 
-    /// Encodes more rows.
-    pub(super) fn append(&mut self, group: Group) -> Result<(), EncodeError> {
-        let encoded = self.encode(group);
+    /// Encodes more rows, their columns in the order of the file's schema.
+    pub(super) fn append(&mut self, columns: &[Values<'_>]) -> Result<(), EncodeError> {
+        let encoded = self.encode(columns);
         encoded.map_err(|source| EncodeError::Parquet {
             path: self.partial.path.clone(),
             source,
         })
     }
 
-    fn encode(&mut self, group: Group) -> Result<(), ParquetError> {
-        let schema = batch_schema();
+    fn encode(&mut self, columns: &[Values<'_>]) -> Result<(), ParquetError> {
         let descriptions = self.writer.schema_descr().columns().to_vec();
-        let properties = Arc::clone(self.writer.properties());
-        let index = self.writer.flushed_row_groups().len();
-        let encoders = self.encoders.create_column_writers(index)?;
         let mut row_group = self.writer.next_row_group()?;
-        let columns = group.columns.into_iter().zip(schema.fields());
-        for (((held, field), description), mut encoder) in columns.zip(&descriptions).zip(encoders)
-        {
-            let arrays = match held {
-                Held::Codes(codes) if codes.do_repeat() => {
-                    let about = (description, &*properties);
-                    let (bytes, close) = dictionary::encode(&codes, about, &mut self.zstd)?;
-                    row_group.append_column(&bytes, close)?;
-                    continue;
-                }
-                Held::Codes(codes) => vec![codes.to_array()],
-                Held::Arrays(arrays) => arrays,
+        for (column, description) in columns.iter().zip(&descriptions) {
+            let asked = Asked {
+                bounds: !WITHOUT_BOUNDS.contains(&description.name()),
+                filter: FILTERED.contains(&description.name()),
             };
-            for array in &arrays {
-                for leaf in compute_leaves(field, array)? {
-                    encoder.write(&leaf)?;
-                }
-            }
-            encoder.close()?.append_to_row_group(&mut row_group)?;
+            let (bytes, close) = self.encoder.encode(*column, description, asked)?;
+            row_group.append_column(&bytes, close)?;
         }
         row_group.close()?;
         Ok(())
@@ -222,64 +213,6 @@ impl FileWriter {
             stats: file_stats(&footer),
         })
     }
-}
-
-/// How each column is stored. Numbers that grow or repeat are small as deltas without
-/// compression; texts that repeat get a dictionary, and need none here; others hardly do.
-fn properties() -> Result<WriterProperties, ParquetError> {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(zstd)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_statistics_truncate_length(None)
-        .set_column_bloom_filter_max_ndv("event_id".into(), GROUP_ROWS as u64)
-        .set_column_bloom_filter_max_ndv("customer".into(), GROUP_ROWS as u64);
-    for column in [
-        "shard",
-        "entry",
-        "seq",
-        "idx",
-        "leg",
-        "period",
-        "used_at",
-        "received_at",
-        "credits",
-        "delta",
-        "balance",
-        "cost_usd",
-    ] {
-        properties = properties
-            .set_column_dictionary_enabled(column.into(), false)
-            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED)
-            .set_column_compression(column.into(), Compression::UNCOMPRESSED);
-    }
-    for field in batch_schema().fields() {
-        if *field.data_type() == DataType::Utf8 {
-            let column = field.name().as_str();
-            properties = properties
-                .set_column_dictionary_enabled(column.into(), false)
-                .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
-        }
-    }
-    // Least and greatest cost a comparison a value, and of these nobody asks for a range: each has
-    // a few values, or any.
-    for column in [
-        "event_source",
-        "task",
-        "unit",
-        "grant_id",
-        "currency",
-        "plan",
-        "price_version",
-        "price_id",
-        "reason",
-        "data",
-    ] {
-        properties =
-            properties.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
-    }
-    Ok(properties.build())
 }
 
 #[cfg(test)]

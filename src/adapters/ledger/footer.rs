@@ -98,8 +98,7 @@ mod tests {
         }
     }
 
-    /// Row groups without a customer, with one each row and with two: the library encodes the
-    /// second, and our own encoder the others.
+    /// Row groups without a customer, with one each row and with two.
     #[test]
     fn a_file_s_statistics_are_those_of_its_rows() {
         let long = "m".repeat(200);
@@ -116,7 +115,7 @@ mod tests {
                 entry += 1;
                 columns.append(&row(entry, *customer));
             }
-            file.write(columns).expect("written rows");
+            file.write(&columns).expect("written rows");
         }
         let file = file.finish().expect("a finished file");
         let one = |min: &str, max: &str, nulls| ColumnStats {

@@ -5,12 +5,17 @@
 //!
 //! Invariant: a row stands alone: it is its wallet after the entry `as_of_entry`.
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Date32Type, Decimal64Type, Int64Type, SchemaRef};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Builder, Decimal64Builder, Int64Builder, RecordBatch, StringBuilder,
+};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::super::buffers::{Fixed, Texts};
-use super::super::schema::{CREDIT_PLACES, CREDITS, Column, Type, always, arrow_schema, narrow};
+use super::super::schema::{
+    CREDIT_PLACES, CREDITS, Column, DECIMAL_DIGITS, Type, always, arrow_schema, narrow,
+};
 use super::state;
 use crate::domain::units::Timestamp;
 use crate::domain::wallet::Wallet;
@@ -61,13 +66,13 @@ pub(super) const COLUMNS: [Column; 12] = [
 /// Some wallets of a shard, on their way to the table.
 #[derive(Default)]
 pub struct WalletRows {
-    customer: Texts,
-    plan: Texts,
-    period: Fixed<Date32Type>,
-    amounts: [Fixed<Decimal64Type>; 5],
-    status: Texts,
-    as_of_entry: Fixed<Int64Type>,
-    state: Texts,
+    customer: StringBuilder,
+    plan: StringBuilder,
+    period: Date32Builder,
+    amounts: [Decimal64Builder; 5],
+    status: StringBuilder,
+    as_of_entry: Int64Builder,
+    state: StringBuilder,
 }
 
 impl WalletRows {
@@ -84,9 +89,9 @@ impl WalletRows {
     ) -> Result<(), serde_json::Error> {
         let state = state::write(wallet)?;
         let current = &wallet.current;
-        self.customer.push(&wallet.customer);
-        self.plan.push(&current.terms.plan.id);
-        self.period.push(current.start.get());
+        self.customer.append_value(&wallet.customer);
+        self.plan.append_value(&current.terms.plan.id);
+        self.period.append_value(current.start.get());
         let pace = wallet.daily_use.pace(now, wallet.opened).per_day();
         let balance = wallet.balance(now);
         let amounts = [
@@ -97,29 +102,33 @@ impl WalletRows {
             pace,
         ];
         for (column, amount) in self.amounts.iter_mut().zip(amounts) {
-            column.push(amount.get());
+            column.append_value(amount.get());
         }
-        self.status.push(wallet.status().name());
-        self.as_of_entry.push(as_of_entry);
-        self.state.push(&state);
+        self.status.append_value(wallet.status().name());
+        self.as_of_entry.append_value(as_of_entry);
+        self.state.append_value(&state);
         Ok(())
     }
 
-    pub(super) fn into_batch(self) -> Result<RecordBatch, ArrowError> {
-        let [pool, used, remaining, overage, pace] = self.amounts;
-        let columns: Vec<ArrayRef> = vec![
-            self.customer.into_array()?,
-            self.plan.into_array()?,
-            self.period.into_array(),
-            pool.into_decimals(CREDIT_PLACES)?,
-            used.into_decimals(CREDIT_PLACES)?,
-            remaining.into_decimals(CREDIT_PLACES)?,
-            overage.into_decimals(CREDIT_PLACES)?,
-            pace.into_decimals(CREDIT_PLACES)?,
-            self.status.into_array()?,
-            self.as_of_entry.into_array(),
-            self.state.into_array()?,
+    pub(super) fn into_batch(mut self) -> Result<RecordBatch, ArrowError> {
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.customer.finish()),
+            Arc::new(self.plan.finish()),
+            Arc::new(self.period.finish()),
         ];
+        let places = CREDIT_PLACES.cast_signed();
+        for mut amounts in self.amounts {
+            let amounts = amounts.finish();
+            columns.push(Arc::new(
+                amounts.with_precision_and_scale(DECIMAL_DIGITS, places)?,
+            ));
+        }
+        let rest: [ArrayRef; 3] = [
+            Arc::new(self.status.finish()),
+            Arc::new(self.as_of_entry.finish()),
+            Arc::new(self.state.finish()),
+        ];
+        columns.extend(rest);
         RecordBatch::try_new(batch_schema(), columns)
     }
 }
