@@ -282,6 +282,7 @@ fn the_bench_measures_each_load_and_leaves_nothing_behind() {
     let mut bench = place.command(&["bench", "--events", "5000", "--customers", "50"]);
     bench.args(["--rounds", "1", "--identities", "20000", "--work"]);
     bench.arg(&work).arg("--python").arg(python());
+    bench.args(["--entries", "5000"]);
     bench.arg("--nats-server").arg(SERVER.find());
     let measured = ran(bench.output().expect("a run"));
     // So few events are no measure of speed.
@@ -300,6 +301,10 @@ fn the_bench_measures_each_load_and_leaves_nothing_behind() {
         "`replay`, a customer for every two events",
         "`replay` into a ledger with many identities",
         "restart: time",
+        "`query`, a month's invoice lines: time",
+        "`query`, the upgrade signals: time",
+        "`query`, all signals: time",
+        "the engine's longest pause",
     ];
     let rows: Vec<&str> = measured.out.lines().skip(3).collect();
     assert_eq!(rows.len(), expected.len(), "{measured:?}");

@@ -28,6 +28,7 @@ pub(super) async fn run(args: Flags) -> Result<(), Failure> {
             customers: args.customers,
         },
         identities: args.identities,
+        entries: args.entries,
         rounds: args.rounds,
         now: wall_clock(),
     };

@@ -58,7 +58,13 @@ const FLAGS: [(&str, &[&str]); 14] = [
     ),
     (
         "bench",
-        &["--identities", "--work", "--nats-server", "[LOAD]..."],
+        &[
+            "--identities",
+            "--entries",
+            "--work",
+            "--nats-server",
+            "[LOAD]...",
+        ],
     ),
     ("prices check", &["<FOLDER>"]),
     ("prices publish", &["<FOLDER>"]),

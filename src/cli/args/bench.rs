@@ -33,6 +33,10 @@ pub(in crate::cli) struct Bench {
     #[arg(long, env = "PURSER_BENCH_IDENTITIES", default_value_t = 20_000_000,
         value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) identities: u64,
+    /// Entries of the ledger in `queries`
+    #[arg(long, env = "PURSER_BENCH_ENTRIES", default_value_t = 20_000_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) entries: u64,
     /// How often each contender runs
     #[arg(long, env = "PURSER_BENCH_ROUNDS", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -77,6 +81,10 @@ pub(in crate::cli) enum Load {
     Identities,
     /// From a start to the first answer, against DuckDB reading the same files
     Restart,
+    /// A month's invoice lines and the signals over many entries, against DuckDB
+    Queries,
+    /// The engine's longest pause while 20,000 events a second arrive and a month ends
+    Pauses,
 }
 
 impl From<Load> for Part {
@@ -88,6 +96,8 @@ impl From<Load> for Part {
             Load::Customers => Self::Customers,
             Load::Identities => Self::Identities,
             Load::Restart => Self::Restart,
+            Load::Queries => Self::Queries,
+            Load::Pauses => Self::Pauses,
         }
     }
 }

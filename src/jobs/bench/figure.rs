@@ -57,10 +57,22 @@ pub(super) fn hundredths(one: Spread, other: Spread) -> u64 {
 }
 
 /// How fast ours is against theirs, by what the rounds of each took in microseconds.
-pub(super) fn speed(
+pub(super) fn speed(what: &'static str, times: [Vec<u64>; 2], targets: [Target; 2]) -> Figure {
+    ratio(what, times, targets, |ours, theirs| {
+        hundredths(theirs, ours)
+    })
+}
+
+/// How long ours takes against theirs, by what the rounds of each took in microseconds.
+pub(super) fn time(what: &'static str, times: [Vec<u64>; 2], targets: [Target; 2]) -> Figure {
+    ratio(what, times, targets, hundredths)
+}
+
+fn ratio(
     what: &'static str,
     [ours, theirs]: [Vec<u64>; 2],
     [at_least, aim]: [Target; 2],
+    value: fn(Spread, Spread) -> u64,
 ) -> Figure {
     let [ours, theirs] = [ours, theirs].map(|times| Spread::of(times.into_iter()));
     Figure {
@@ -68,7 +80,7 @@ pub(super) fn speed(
         ours,
         theirs: Some(theirs),
         unit: Unit::Micros,
-        value: hundredths(theirs, ours),
+        value: value(ours, theirs),
         at_least: Some(at_least),
         aim: Some(aim),
     }

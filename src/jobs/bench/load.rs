@@ -56,6 +56,13 @@ impl Times {
         lasts: 4 * MICROS_PER_DAY,
     };
 
+    /// October, both price tables in it, and five days of November: by then the periods of those
+    /// who came on its first days have closed, and new ones have begun.
+    pub(super) const MONTH: Self = Self {
+        begins: SECOND_TABLE - 15 * MICROS_PER_DAY,
+        lasts: 36 * MICROS_PER_DAY,
+    };
+
     /// The hour before `now`, for a broker that stamps messages by a clock.
     pub(super) fn hour_before(now: Timestamp) -> Self {
         Self {

@@ -31,7 +31,7 @@ pub(super) fn measured(command: &mut Command) -> io::Result<(Took, String)> {
         .stderr(Stdio::piped())
         .spawn()?;
     let (mut out, mut said) = (String::new(), String::new());
-    // Neither prints more than a pipe holds.
+    // What it says is no more than a pipe holds.
     if let Some(pipe) = &mut child.stdout {
         pipe.read_to_string(&mut out)?;
     }

@@ -14,7 +14,9 @@ mod figure;
 mod identities;
 mod load;
 mod measure;
+mod pauses;
 mod place;
+mod queries;
 mod replay;
 mod restart;
 mod worker;
@@ -25,8 +27,12 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use super::data::DataError;
+use super::shard::ShardError;
 use super::sql::{AnswerError, OpenError};
+use super::writer::WriterError;
+use crate::adapters::files::FileError;
 use crate::adapters::jetstream::NatsError;
+use crate::domain::duplicates::OlderFault;
 use crate::domain::units::Timestamp;
 pub use figure::{Figure, Target, Unit};
 pub use load::Load;
@@ -48,6 +54,8 @@ pub struct Bench {
     pub load: Load,
     /// So many identities a ledger knows already.
     pub identities: u64,
+    /// So many entries, or a few more, has the ledger that is queried.
+    pub entries: u64,
     pub rounds: u32,
     /// What the machine's clock shows.
     pub now: Timestamp,
@@ -62,6 +70,8 @@ pub enum Part {
     Customers,
     Identities,
     Restart,
+    Queries,
+    Pauses,
 }
 
 /// Why nothing was measured.
@@ -101,11 +111,31 @@ pub enum BenchError {
     Open(Box<OpenError>),
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Shard(Box<ShardError>),
+    #[error(transparent)]
+    Filter(#[from] OlderFault),
+    #[error(transparent)]
+    Writer(Box<WriterError>),
 }
 
 impl From<OpenError> for BenchError {
     fn from(fault: OpenError) -> Self {
         Self::Open(Box::new(fault))
+    }
+}
+
+impl From<ShardError> for BenchError {
+    fn from(fault: ShardError) -> Self {
+        Self::Shard(Box::new(fault))
+    }
+}
+
+impl From<WriterError> for BenchError {
+    fn from(fault: WriterError) -> Self {
+        Self::Writer(Box::new(fault))
     }
 }
 
@@ -142,6 +172,8 @@ pub async fn bench(job: &Bench, told: impl Fn(&str)) -> Result<Vec<Figure>, Benc
             Part::Customers => customers::customers(&place).await,
             Part::Identities => identities::identities(&place).await,
             Part::Restart => restart::restart(&place).await,
+            Part::Queries => queries::queries(&place).await,
+            Part::Pauses => pauses::pauses(&place).await,
         };
         figures.extend(measured?);
         fs::remove_dir_all(&place.folder)?;

@@ -147,6 +147,20 @@ fn without_settings(program: &Path) -> Command {
     command
 }
 
+/// What a script of DuckDB's prints.
+#[derive(Deserialize)]
+pub(super) struct Theirs {
+    #[serde(flatten)]
+    pub(super) took: Took,
+    pub(super) totals: Totals,
+}
+
+/// Runs a script of DuckDB's to its end.
+pub(super) fn theirs(script: &mut Command) -> Result<Theirs, BenchError> {
+    let (_, printed) = measured(script)?;
+    serde_json::from_str(&printed).map_err(|source| BenchError::Printed { printed, source })
+}
+
 /// No measurement counts of a run whose totals are wrong.
 pub(super) fn check(who: &'static str, found: Totals, expected: Totals) -> Result<(), BenchError> {
     let pair = |totals: Totals| (totals.events, totals.micros);

@@ -7,23 +7,13 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde::Deserialize;
-
 use super::BenchError;
 use super::figure::{Figure, Target, Unit, hundredths, once};
-use super::load::{Times, Totals};
-use super::measure::{Spread, Took, measured};
-use super::place::{Place, check, entries, parquet_files};
+use super::load::Times;
+use super::measure::{Spread, Took};
+use super::place::{Place, check, entries, parquet_files, theirs};
 
 const SCRIPT: &str = include_str!("peer.py");
-
-/// What DuckDB's script prints.
-#[derive(Deserialize)]
-struct Theirs {
-    #[serde(flatten)]
-    took: Took,
-    totals: Totals,
-}
 
 /// Measures; all totals are checked.
 pub(super) async fn replay(place: &Place<'_>) -> Result<Vec<Figure>, BenchError> {
@@ -46,9 +36,7 @@ pub(super) async fn replay(place: &Place<'_>) -> Result<Vec<Figure>, BenchError>
             let out = place.path("rated");
             let mut command = Command::new(&python);
             command.arg(&script).arg(&events).arg(threads).arg(&out);
-            let (_, printed) = measured(&mut command)?;
-            let theirs: Theirs = serde_json::from_str(&printed)
-                .map_err(|source| BenchError::Printed { printed, source })?;
+            let theirs = theirs(&mut command)?;
             check("DuckDB", theirs.totals, expected)?;
             all.push(theirs.took);
             fs::remove_dir_all(&out)?;

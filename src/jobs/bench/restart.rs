@@ -8,9 +8,9 @@ use std::process::Command;
 
 use super::BenchError;
 use super::broker::Broker;
-use super::figure::{Figure, Target, Unit, hundredths};
+use super::figure::{Figure, Target, time};
 use super::load::{Load, Times};
-use super::measure::{Spread, Took, measured, micros};
+use super::measure::{Took, measured, micros};
 use super::place::{Place, parquet_files};
 use super::worker::Worker;
 
@@ -75,14 +75,7 @@ pub(super) async fn restart(place: &Place<'_>) -> Result<Vec<Figure>, BenchError
             .map_err(|source| BenchError::Printed { printed, source })?;
         theirs.push(took.wall_micros);
     }
-    let [ours, theirs] = [ours, theirs].map(|times| Spread::of(times.into_iter()));
-    Ok(vec![Figure {
-        what: "restart: time against DuckDB that reads the checkpoint and the entries after it",
-        ours,
-        theirs: Some(theirs),
-        unit: Unit::Micros,
-        value: hundredths(ours, theirs),
-        at_least: Some(Target::AtMost(500)),
-        aim: Some(Target::AtMost(200)),
-    }])
+    let what = "restart: time against DuckDB that reads the checkpoint and the entries after it";
+    let targets = [Target::AtMost(500), Target::AtMost(200)];
+    Ok(vec![time(what, [ours, theirs], targets)])
 }
