@@ -48,19 +48,17 @@ WITH names AS (
     WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
 ), days AS (
     -- Usage by task, and what is late by the day on which the work was done, too.
-    SELECT l.customer, l.period,
-           CASE WHEN CAST(l.used_at AS DATE) < l.period THEN CAST(l.used_at AS DATE) END AS late_day,
-           l.task, l.unit, COALESCE(l.currency, p.currency) AS currency,
-           MAX(l.entry) AS last_entry, COALESCE(SUM(l.quantity), 0) AS quantity,
-           SUM(l.credits) AS credits,
-           COALESCE(SUM(l.credits) FILTER (WHERE l.grant_id IS NULL), 0) AS overage,
-           SUM(l.amount) AS amount
-    FROM ledger AS l
-    LEFT JOIN periods AS p ON p.customer = l.customer AND p.period = l.period
-    WHERE l.kind = 'usage'
-    GROUP BY l.customer, l.period,
-             CASE WHEN CAST(l.used_at AS DATE) < l.period THEN CAST(l.used_at AS DATE) END,
-             l.task, l.unit, COALESCE(l.currency, p.currency)
+    SELECT customer, period,
+           CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END AS late_day,
+           task, unit, currency, MAX(entry) AS last_entry,
+           COALESCE(SUM(quantity), 0) AS quantity, SUM(credits) AS credits,
+           COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS overage,
+           SUM(amount) AS amount
+    FROM ledger
+    WHERE kind = 'usage'
+    GROUP BY customer, period,
+             CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END,
+             task, unit, currency
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
     SELECT customer, period,
@@ -79,11 +77,13 @@ WITH names AS (
            CAST(SUM(d.credits) AS DECIMAL(28, 6)) AS credits,
            CAST(SUM(d.credits - d.overage) AS DECIMAL(28, 6)) AS pool_used,
            CAST(SUM(d.overage) AS DECIMAL(28, 6)) AS overage,
-           SUM(d.amount) AS amount, d.currency
+           SUM(d.amount) AS amount, COALESCE(d.currency, p.currency) AS currency
     FROM days AS d
+    LEFT JOIN periods AS p ON p.customer = d.customer AND p.period = d.period
     LEFT JOIN spans AS e ON e.customer = d.customer AND e.period <= d.late_day
                           AND d.late_day < e.period_end
-    GROUP BY d.customer, d.period, d.late_day IS NULL, d.task, d.unit, e.period, d.currency
+    GROUP BY d.customer, d.period, d.late_day IS NULL, d.task, d.unit, e.period,
+             COALESCE(d.currency, p.currency)
 ), notes AS (
     SELECT *, SUM(COALESCE(amount, 0)) OVER (PARTITION BY customer, period, task, unit, currency
                                              ORDER BY entry) AS noted

@@ -18,15 +18,20 @@ WITH clock AS (
                 ELSE today END AS until_day
     FROM openings CROSS JOIN clock
     WHERE today IS NOT NULL
+), days AS (
+    -- By day first, so that few rows are compared with the wallets' spans.
+    SELECT customer, CAST(used_at AS DATE) AS day, SUM(credits) AS credits
+    FROM ledger
+    WHERE credits IS NOT NULL
+      AND used_at >= (SELECT ARROW_CAST(CAST(today - INTERVAL '7 days' AS DATE),
+                                        'Timestamp(Microsecond, Some("UTC"))') FROM clock)
+    GROUP BY customer, CAST(used_at AS DATE)
 ), used AS (
-    SELECT l.customer, SUM(l.credits) AS credits
-    FROM ledger AS l
-    JOIN spans AS s ON s.customer = l.customer
-    WHERE l.credits IS NOT NULL
-      -- Said again without the wallet's span, so that most rows are not compared with it.
-      AND CAST(l.used_at AS DATE) >= (SELECT CAST(today - INTERVAL '7 days' AS DATE) FROM clock)
-      AND CAST(l.used_at AS DATE) >= s.from_day AND CAST(l.used_at AS DATE) < s.until_day
-    GROUP BY l.customer
+    SELECT d.customer, SUM(d.credits) AS credits
+    FROM days AS d
+    JOIN spans AS s ON s.customer = d.customer
+    WHERE d.day >= s.from_day AND d.day < s.until_day
+    GROUP BY d.customer
 ), measured AS (
     SELECT s.customer, s.from_day, s.until_day,
            CAST((DATE_PART('epoch', s.until_day) - DATE_PART('epoch', s.from_day)) / 86400

@@ -214,16 +214,16 @@ impl Checkpoints {
     fn next_piece(&mut self, engine: &Engine) -> Option<Piece> {
         let taking = self.taking.as_mut()?;
         let now = engine.now().unwrap_or(Timestamp::EPOCH);
-        let left = engine.wallets().get(taking.place..).unwrap_or_default();
-        let slice = &left[..left.len().min(SLICE)];
-        if slice.is_empty() {
+        let wallets = engine.wallets();
+        if taking.place >= wallets.len() {
             self.newest.head = self.taking.take()?.head;
             self.newest.last = engine.mark();
             return Some(Piece::End(Box::new(self.newest.clone())));
         }
-        taking.place += slice.len();
+        let place = taking.place;
+        taking.place += SLICE;
         let mut rows = WalletRows::default();
-        for wallet in slice {
+        for wallet in wallets.from(place).take(SLICE) {
             if let Err(error) = rows.push(wallet, engine.last_entry(), now) {
                 return Some(Piece::Failed(error.into()));
             }

@@ -10,7 +10,7 @@ use std::fmt;
 use purser::domain::command::Reversed;
 use purser::domain::engine::Charged;
 use purser::domain::entry::{Entry, Kind, Sink};
-use purser::domain::wallet::Wallet;
+use purser::domain::wallet::list::WalletList;
 
 use crate::dice::Dice;
 
@@ -133,10 +133,10 @@ impl Books {
     }
 
     /// Holds the books against what the engine's wallets have.
-    pub(crate) fn compare(&self, wallets: &[Wallet]) {
+    pub(crate) fn compare(&self, wallets: &WalletList) {
         assert_eq!(self.rolled, 0, "what is rolled out is rolled in");
         let mut sum = 0;
-        for wallet in wallets {
+        for wallet in wallets.iter() {
             let customer = &wallet.customer;
             let of = |grant: String| {
                 let known = self.grants.get(&(customer.to_string(), grant));

@@ -282,7 +282,7 @@ fn plain_end(text: &[u8], start: usize) -> usize {
         if special != 0 {
             return at + special.trailing_zeros() as usize / 8;
         }
-        at = at.wrapping_add(8); // within the text, as `words` are
+        at += 8;
     }
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
     at + tail.iter().position(is_special).unwrap_or(tail.len())

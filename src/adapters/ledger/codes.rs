@@ -80,7 +80,7 @@ impl Codes {
         bounds.map(|bounds| &self.text[bounds[0] as usize..bounds[1] as usize])
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, text: &str) {
         let brief = Brief::of(text);
         let (known, number) = self.remembered[brief.hash() & (REMEMBERED - 1)];

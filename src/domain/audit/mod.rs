@@ -31,6 +31,7 @@ use super::event::Members;
 use super::price::PriceBook;
 use super::units::{Day, Timestamp};
 use super::wallet::Wallet;
+use super::wallet::list::WalletList;
 use books::micros;
 use finding::RowCheck;
 pub use finding::{At, Fault, Finding, Findings, RowPlace};
@@ -161,9 +162,9 @@ impl Audit {
 
     /// Holds wallets that came back from a checkpoint, by the rows after it, against those that
     /// all rows lead to. Call it after the last row.
-    pub fn checkpoint(&mut self, wallets: &[Wallet]) {
+    pub fn checkpoint(&mut self, wallets: &WalletList) {
         let findings = &mut self.report.findings;
-        for wallet in wallets {
+        for wallet in wallets.iter() {
             let known = self.wallets.followed(&wallet.customer);
             if known.is_some_and(|known| !known.agrees_with(wallet)) {
                 let fault = Fault::Checkpoint(wallet.customer.to_string());

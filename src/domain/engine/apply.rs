@@ -61,7 +61,7 @@ impl Wallets {
                     grant,
                     billed: row.amount.is_some(),
                 };
-                overage = self.list[place as usize].apply_usage(usage);
+                overage = self.list[place].apply_usage(usage);
             }
             (Kind::Grant, Some(GrantId::Pool(_))) => self.apply_pool(place, row, (book, timers))?,
             (Kind::Grant, Some(GrantId::Named(id))) => {
@@ -71,7 +71,7 @@ impl Wallets {
             }
             (Kind::Rollover, Some(GrantId::Pool(start))) => {
                 let moved = needed(row.delta, "delta")?.get().saturating_neg();
-                self.list[place as usize].apply_rollover_out(start, Credits::new(moved));
+                self.list[place].apply_rollover_out(start, Credits::new(moved));
             }
             (Kind::Rollover, Some(GrantId::Named(id))) => {
                 let order = self.rollover_order(place, id)?;
@@ -79,17 +79,17 @@ impl Wallets {
                 self.apply_grant(place, (id, order, remaining), row, timers);
             }
             (Kind::Expire, Some(GrantId::Pool(start))) if row.idx != TIMER_IDX => {
-                self.list[place as usize].apply_returned_in_vain(start, as_of);
+                self.list[place].apply_returned_in_vain(start, as_of);
             }
-            (Kind::Expire, Some(grant)) => self.list[place as usize].apply_expiry(grant),
-            (Kind::Void, Some(grant)) => self.list[place as usize].apply_void(grant),
+            (Kind::Expire, Some(grant)) => self.list[place].apply_expiry(grant),
+            (Kind::Void, Some(grant)) => self.list[place].apply_void(grant),
             (Kind::Grant | Kind::Expire | Kind::Void | Kind::Rollover, None) => {
                 return Err(ApplyError::Missing("grant_id"));
             }
             (Kind::Wallet, _) => self.apply_change(place, row, data, (book, timers))?,
             (Kind::Alert, grant) => {
                 if let Some(Note::Alert(alert)) = row.reason {
-                    self.list[place as usize].apply_alert(alert, grant);
+                    self.list[place].apply_alert(alert, grant);
                 }
                 // What was told changes neither credits nor what is worth an alert.
                 let crossed = self.at(place).uncrossed();
@@ -99,7 +99,7 @@ impl Wallets {
             (Kind::Prices | Kind::Tick, _) => {}
             (Kind::Duplicate | Kind::Conflict | Kind::Rejected, _) => {}
         }
-        let wallet = &mut self.list[place as usize];
+        let wallet = &mut self.list[place];
         let is_timer = row.idx == TIMER_IDX;
         // The midnight at which a timer is due comes after it; a grant that is over when it comes
         // has a timer that is due before.
@@ -144,7 +144,7 @@ impl Wallets {
     ) -> Result<(), ApplyError> {
         let start = needed(row.period, "period")?;
         let terms = self.row_terms(row, book)?;
-        let wallet = &mut self.list[place as usize];
+        let wallet = &mut self.list[place];
         let end = period_end(start, wallet.anchor);
         let rules = book.tables()[book.in_force_or_first(row.received_at)].rules;
         let previous_closes_at = wallet.current.end.start().plus(rules.grace);
@@ -181,7 +181,7 @@ impl Wallets {
         row: &Entry<'_>,
         timers: &mut Timers,
     ) {
-        let wallet = &mut self.list[place as usize];
+        let wallet = &mut self.list[place];
         let starts = (order.effective_at > row.received_at).then_some(order.effective_at);
         let starts = starts.map(|due| (due, TimerKind::GrantStart));
         let expires = order.expires_at.map(|due| (due, TimerKind::GrantExpiry));
@@ -231,10 +231,10 @@ impl Wallets {
                 match change.at {
                     ChangeAt::Now => {
                         let terms = self.row_terms(row, book)?;
-                        self.list[place as usize].apply_plan(terms);
+                        self.list[place].apply_plan(terms);
                     }
                     ChangeAt::NextPeriod => {
-                        self.list[place as usize].apply_next_plan(change.plan);
+                        self.list[place].apply_next_plan(change.plan);
                     }
                 }
             }
@@ -244,7 +244,7 @@ impl Wallets {
                     closed_at: row.received_at,
                     voids_at: row.received_at.plus(rules.grace),
                 };
-                let wallet = &mut self.list[place as usize];
+                let wallet = &mut self.list[place];
                 wallet.apply_closing(closing);
                 timers.add(Timer {
                     due: closing.voids_at,

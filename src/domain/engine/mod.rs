@@ -34,7 +34,7 @@ use super::price::PriceBook;
 use super::rating::Scratch;
 use super::timers::Timers;
 use super::units::{MICROS_PER_MINUTE, Timestamp};
-use super::wallet::Wallet;
+use super::wallet::list::WalletList;
 use super::wallet::spend::Leg;
 pub use apply::is_opening;
 pub use clock::TIMERS_BEFORE_MESSAGE;
@@ -223,7 +223,7 @@ impl Engine {
     }
 
     /// All wallets, in the order in which they were opened.
-    pub fn wallets(&self) -> &[Wallet] {
+    pub fn wallets(&self) -> &WalletList {
         self.wallets.all()
     }
 

@@ -104,10 +104,10 @@ impl Engine {
         self.timers.reserve(wallets);
     }
 
-    /// Takes a checkpoint's wallet: rows up to `as_of_entry` are in it. Wallets come in the order
-    /// in which they were opened.
-    pub fn load(&mut self, wallet: Wallet, as_of_entry: i64) {
-        self.wallets.load(wallet, as_of_entry, &mut self.timers);
+    /// Takes a checkpoint's wallets, some at once, best [`CHUNK`](crate::domain::wallet::list::CHUNK): rows up to the
+    /// entry of `as_of` are in each. Wallets come in the order in which they were opened.
+    pub fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64]) {
+        self.wallets.load(wallets, as_of, &mut self.timers);
     }
 
     /// Applies the next row of the ledger; `data` are the members of its `data`, if it has any.

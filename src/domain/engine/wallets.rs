@@ -16,6 +16,7 @@ use crate::domain::price::PriceBook;
 use crate::domain::text::Brief;
 use crate::domain::timers::{Timer, TimerKind, Timers};
 use crate::domain::units::{Credits, Timestamp};
+use crate::domain::wallet::list::WalletList;
 use crate::domain::wallet::watch::Crossed;
 use crate::domain::wallet::{Terms, Wallet};
 
@@ -39,7 +40,7 @@ pub enum ApplyError {
 
 #[derive(Default)]
 pub(super) struct Wallets {
-    pub(super) list: Vec<Wallet>,
+    pub(super) list: WalletList,
     places: Places,
     pub(super) terms: KnownTerms,
     /// Of each wallet that a checkpoint had: the last row that is in it. Empty once restored.
@@ -59,37 +60,31 @@ impl Places {
         hash(&self.hasher, brief, customer)
     }
 
-    fn find(&self, customer: &str, list: &[Wallet]) -> Option<u32> {
+    fn find(&self, customer: &str, list: &WalletList) -> Option<u32> {
         let brief = Brief::of(customer);
         let is_it = |(known, place): &(Brief, u32)| {
-            *known == brief && (brief.is_whole() || *list[*place as usize].customer == *customer)
+            *known == brief && (brief.is_whole() || *list[*place].customer == *customer)
         };
         let found = self.table.find(self.hash(brief, customer), is_it);
         found.map(|(_, place)| *place)
     }
 
-    /// Adds the wallet that is to be the last of `list`, and was not there.
-    fn add(&mut self, customer: &str, list: &[Wallet]) -> u32 {
-        let (brief, place) = (Brief::of(customer), list.len() as u32);
-        let hash_of = |(brief, place): &(Brief, u32)| {
-            let known = list.get(*place as usize);
-            hash(
-                &self.hasher,
-                *brief,
-                known.map_or(customer, |wallet| &wallet.customer),
-            )
-        };
+    /// Adds a wallet of `list` that was not there.
+    fn add(&mut self, place: u32, list: &WalletList) {
+        let customer = &list[place].customer;
+        let brief = Brief::of(customer);
         let hash = self.hash(brief, customer);
+        let hash_of = hash_of(&self.hasher, list);
         self.table.insert_unique(hash, (brief, place), hash_of);
-        place
     }
 
-    fn reserve(&mut self, count: usize, list: &[Wallet]) {
-        let hash_of = |(brief, place): &(Brief, u32)| {
-            hash(&self.hasher, *brief, &list[*place as usize].customer)
-        };
-        self.table.reserve(count, hash_of);
+    fn reserve(&mut self, count: usize, list: &WalletList) {
+        self.table.reserve(count, hash_of(&self.hasher, list));
     }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, list: &WalletList) -> impl Fn(&(Brief, u32)) -> u64 {
+    |(brief, place)| hash(hasher, *brief, &list[*place].customer)
 }
 
 /// Seeded, since names are up to producers.
@@ -161,31 +156,35 @@ impl Wallets {
     }
 
     pub(super) fn at(&self, place: u32) -> &Wallet {
-        &self.list[place as usize]
+        &self.list[place]
     }
 
-    pub(super) fn all(&self) -> &[Wallet] {
+    pub(super) fn all(&self) -> &WalletList {
         &self.list
     }
 
-    /// Takes a wallet as a checkpoint has it, with the timers that it needs.
-    pub(super) fn load(&mut self, wallet: Wallet, as_of_entry: i64, timers: &mut Timers) {
-        let place = self.places.add(&wallet.customer, &self.list);
-        add_timers(place, &wallet, timers);
-        self.as_of_entries.push(as_of_entry);
-        self.list.push(wallet);
+    /// Takes wallets as a checkpoint has them, with the timers that they need.
+    pub(super) fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64], timers: &mut Timers) {
+        let first = self.list.len();
+        self.list.append(wallets);
+        self.as_of_entries.extend_from_slice(as_of);
+        for (wallet, place) in self.list.from(first).zip(first as u32..) {
+            self.places.add(place, &self.list);
+            add_timers(place, wallet, timers);
+        }
     }
 
     /// Puts a wallet in the place of the one that its customer had, or adds it; gives the place.
     pub(super) fn put(&mut self, wallet: Wallet) -> u32 {
         match self.place(&wallet.customer) {
             Some(place) => {
-                self.list[place as usize] = wallet;
+                self.list[place] = wallet;
                 place
             }
             None => {
-                let place = self.places.add(&wallet.customer, &self.list);
+                let place = self.list.len() as u32;
                 self.list.push(wallet);
+                self.places.add(place, &self.list);
                 place
             }
         }
@@ -224,14 +223,13 @@ impl Wallets {
 
     /// Makes room for so many wallets more.
     pub(super) fn reserve(&mut self, count: usize) {
-        self.list.reserve(count);
         self.places.reserve(count, &self.list);
         self.as_of_entries.reserve(count);
     }
 
     /// Forgets what expired with nothing left in it, which no row tells of.
     pub(super) fn drop_spent(&mut self, place: u32, grant: GrantId<'_>) {
-        self.list[place as usize].apply_expiry(grant);
+        self.list[place].apply_expiry(grant);
     }
 }
 

@@ -15,9 +15,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{AsyncArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use url::Url;
@@ -32,13 +32,12 @@ use crate::domain::entry::Mark;
 use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
 use crate::domain::wallet::Wallet;
+use crate::domain::wallet::list::CHUNK;
 
 /// The key of a file's footer.
 const FOOTER: &str = "purser";
 /// Wallets of a row group: what the writer holds.
 const ROW_GROUP_ROWS: usize = 64 << 10;
-/// Wallets that are decoded at once.
-const ROWS_AT_ONCE: usize = 8 << 10;
 /// What a wallet is loaded from.
 const NEEDED: [&str; 3] = ["customer", "as_of_entry", "state"];
 
@@ -93,14 +92,20 @@ impl WalletsFile {
             "{PARTITION}={shard}/part-{}.parquet",
             Uuid::new_v4()
         ));
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .build();
+            .set_column_statistics_enabled("state".into(), EnabledStatistics::None);
+        // Hardly two wallets share theirs.
+        for column in ["customer", "state"] {
+            properties = properties
+                .set_column_dictionary_enabled(column.into(), false)
+                .set_column_encoding(column.into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        }
         let sink = BufWriter::with_capacity(Arc::clone(&store), path.clone(), PIECE_BYTES);
         // One after the other, so that each has the whole line and is there in time.
         let sink = sink.with_max_concurrency(1);
-        let writer = AsyncArrowWriter::try_new(sink, batch_schema(), Some(properties))?;
+        let writer = AsyncArrowWriter::try_new(sink, batch_schema(), Some(properties.build()))?;
         Ok(Self {
             shard,
             path,
@@ -193,7 +198,7 @@ impl Checkpoint {
         engine.reserve(usize::try_from(count).unwrap_or_default());
         let columns = ProjectionMask::columns(reader.parquet_schema(), NEEDED);
         let reader = reader.with_projection(columns);
-        let reader = reader.with_batch_size(ROWS_AT_ONCE).build()?;
+        let reader = reader.with_batch_size(CHUNK).build()?;
         let book = Arc::clone(engine.book());
         let read = || {
             let mut terms = KnownTerms::default();
@@ -202,10 +207,8 @@ impl Checkpoint {
         };
         let batches = reader.map(|batch| Ok::<_, WalletsError>(batch?));
         // Reading wallets takes far longer than taking them over.
-        ahead(batches, [read(), read()], |wallets| {
-            for (wallet, entry) in wallets {
-                engine.load(wallet, entry);
-            }
+        ahead(batches, [read(), read()], |(wallets, as_of)| {
+            engine.load(wallets, &as_of);
             Ok::<(), WalletsError>(())
         })?;
         Ok(self.about)
@@ -217,19 +220,19 @@ fn wallets_of(
     batch: &RecordBatch,
     book: &PriceBook,
     terms: &mut KnownTerms,
-) -> Result<Vec<(Wallet, i64)>, WalletsError> {
+) -> Result<(Vec<Wallet>, Vec<i64>), WalletsError> {
     let (customer, state) = (texts(batch, "customer")?, texts(batch, "state")?);
     let entries = batch.column_by_name("as_of_entry");
     let entries = entries.and_then(|array| array.as_primitive_opt::<Int64Type>());
     let entries = entries.ok_or_else(|| missing("as_of_entry"))?;
-    let wallet = |row| {
+    let mut wallets = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
         let (customer, text) = (customer.value(row), state.value(row));
-        let wallet = state::read(customer, text, |version, plan| {
+        wallets.push(state::read(customer, text, |version, plan| {
             Ok(terms.get(book, version, plan)?)
-        })?;
-        Ok((wallet, entries.value(row)))
-    };
-    (0..batch.num_rows()).map(wallet).collect()
+        })?);
+    }
+    Ok((wallets, entries.values().to_vec()))
 }
 
 fn texts<'a>(

@@ -71,7 +71,7 @@ pub(super) fn check(run: &Run) {
             }
         }
     }
-    for wallet in run.engine.wallets() {
+    for wallet in run.engine.wallets().iter() {
         accounts[&*wallet.customer].check(wallet);
     }
 }

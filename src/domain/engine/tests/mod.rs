@@ -45,7 +45,7 @@ use crate::domain::engine::{Arrival, Charged, Engine, Head, Message, Subject};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
 use crate::domain::event::{Members, Reading};
 use crate::domain::price::PriceBook;
-use crate::domain::wallet::Wallet;
+use crate::domain::wallet::list::WalletList;
 use line::{Line, Script};
 
 pub(in crate::domain) use line::spans;
@@ -102,14 +102,14 @@ struct Run {
 /// What a checkpoint can be made of.
 struct Snapshot {
     head: Head,
-    wallets: Vec<Wallet>,
+    wallets: WalletList,
 }
 
 impl Snapshot {
     fn of(engine: &Engine) -> Self {
         Self {
             head: engine.head(),
-            wallets: engine.wallets().to_vec(),
+            wallets: engine.wallets().clone(),
         }
     }
 }
@@ -139,8 +139,8 @@ impl Run {
         engine.resume(self.snapshots[begun].head.clone());
         for place in 0..self.snapshots[stopped].wallets.len() {
             let taken = &self.snapshots[stopped.min(begun + place % 4)];
-            if let Some(wallet) = taken.wallets.get(place) {
-                engine.load(wallet.clone(), taken.head.last.entry);
+            if let Some(wallet) = taken.wallets.from(place).next() {
+                engine.load(vec![wallet.clone()], &[taken.head.last.entry]);
             }
         }
         self.restored_by(engine, kept)
