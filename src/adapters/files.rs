@@ -142,12 +142,8 @@ impl LineReader {
     ///
     /// Reading or decompressing fails.
     pub fn next_block(&mut self) -> Result<Option<Block>, FileError> {
-        while !self.done {
-            self.fill().map_err(|source| FileError {
-                path: self.path.clone(),
-                source,
-            })?;
-            // Only the new bytes can hold the first end of a line.
+        loop {
+            // Behind a long line there may be whole ones already.
             if let Some(end) = memrchr(b'\n', &self.rest[..self.held]) {
                 let mut after = std::mem::take(&mut self.spare);
                 let left = &self.rest[end + 1..self.held];
@@ -165,6 +161,13 @@ impl LineReader {
                     source,
                 });
             }
+            if self.done {
+                break;
+            }
+            self.fill().map_err(|source| FileError {
+                path: self.path.clone(),
+                source,
+            })?;
         }
         if self.held == 0 {
             return Ok(None);
@@ -219,8 +222,8 @@ impl LineReader {
         let mut is_blank = is_blank_part(&head);
         text.add(&head);
         let mut length = head.len();
+        let mut ends_in_return = head.last() == Some(&b'\r');
         head.truncate(HEAD_BYTES);
-        let mut ends_in_return = false;
         loop {
             self.fill()?;
             let end = memchr(b'\n', &self.rest[..self.held]);
@@ -300,91 +303,4 @@ impl<R: Read> Read for Counted<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    fn blocks(bytes: &[u8], ending: &str) -> Vec<Block> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(format!("events.ndjson{ending}"));
-        std::fs::write(&path, bytes).expect("a file");
-        let mut reader = LineReader::open(&path).expect("an open file");
-        std::iter::from_fn(|| reader.next_block().expect("readable")).collect()
-    }
-
-    fn text(blocks: &[Block]) -> Vec<(u64, String)> {
-        let mut lines = Vec::new();
-        for block in blocks {
-            match block {
-                Block::Lines {
-                    first,
-                    count,
-                    bytes,
-                } => {
-                    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-                    let before = lines.len();
-                    for (line, number) in body.split(|byte| *byte == b'\n').zip(*first..) {
-                        lines.push((number, String::from_utf8_lossy(line).into_owned()));
-                    }
-                    assert_eq!((lines.len() - before) as u64, *count);
-                }
-                Block::Long(long) => lines.push((long.number, format!("{} long", long.length))),
-            }
-        }
-        lines
-    }
-
-    #[test]
-    fn numbers_lines_plain_and_compressed() {
-        let expected = [
-            (1, "a".to_owned()),
-            (2, String::new()),
-            (3, "c\r".to_owned()),
-        ];
-        assert_eq!(text(&blocks(b"a\n\nc\r", "")), expected);
-        assert_eq!(text(&blocks(b"a\n\nc\r\n", "")), expected);
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(b"a\n\nc\r\n").expect("in memory");
-        assert_eq!(
-            text(&blocks(&gzip.finish().expect("in memory"), ".gz")),
-            expected
-        );
-        let zstd = zstd::encode_all(&b"a\n\nc\r\n"[..], 1).expect("in memory");
-        assert_eq!(text(&blocks(&zstd, ".zst")), expected);
-        assert!(blocks(b"", "").is_empty());
-    }
-
-    #[test]
-    fn keeps_only_the_head_of_a_line_that_is_too_long() {
-        let mut bytes = b"short\n".to_vec();
-        bytes.extend("é".repeat(6 << 20).into_bytes());
-        bytes.extend(b"\r\nlast");
-        let blocks = blocks(&bytes, "");
-        let expected = [
-            (1, "short".to_owned()),
-            (2, format!("{} long", 12 << 20)),
-            (3, "last".to_owned()),
-        ];
-        assert_eq!(text(&blocks), expected);
-        let long = blocks.iter().find_map(|block| match block {
-            Block::Long(long) => Some((long.head.len(), long.is_text, long.is_blank)),
-            Block::Lines { .. } => None,
-        });
-        assert_eq!(long, Some((HEAD_BYTES, true, false)));
-    }
-
-    #[test]
-    fn tells_text_from_bytes_across_parts() {
-        for (parts, is_text) in [
-            (&[&b"\xc3"[..], b"\xa9"][..], true),
-            (&[b"a\xf0\x9f", b"\x98", b"\x80b"], true),
-            (&[b"\xc3", b"a"], false),
-            (&[b"\xc3"], false),
-            (&[b"\xff", b"a"], false),
-        ] {
-            let mut check = TextCheck::default();
-            parts.iter().for_each(|part| check.add(part));
-            assert_eq!(check.is_text(), is_text, "{parts:?}");
-        }
-    }
-}
+mod tests;

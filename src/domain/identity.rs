@@ -25,7 +25,8 @@ impl Identity {
         (event_type, data): (&str, &str),
     ) -> Self {
         let [first, second, third, fourth] = *key;
-        // The lengths keep ("a", "bc") and ("ab", "c") apart.
+        // The lengths, of at most 256 bytes each but for the id's, keep ("a", "bc") and ("ab", "c")
+        // apart.
         let lengths = (customer.len() << 16 | source.len()) as u32;
         let parts = [
             &lengths.to_le_bytes(),

@@ -6,6 +6,7 @@
 //! Invariant: a checkpoint is published only when the ledger has committed every row that is in
 //! it. Nothing relies on one: a failure is told and costs the next restart time.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -204,7 +205,7 @@ impl Checkpoints {
     fn begin(&mut self, engine: &Engine) {
         let head = engine.head();
         let new_rows = head.last.entry - self.newest.head.last.entry;
-        let wallets = i64::try_from(engine.wallets().len()).unwrap_or(i64::MAX);
+        let wallets = i64::try_from(engine.wallets().count()).unwrap_or(i64::MAX);
         if new_rows > 0 && new_rows.saturating_mul(WALLETS_A_ROW) >= wallets {
             self.begun = Instant::now();
             self.taking = Some(Taking { head, place: 0 });
@@ -215,19 +216,42 @@ impl Checkpoints {
         let taking = self.taking.as_mut()?;
         let now = engine.now().unwrap_or(Timestamp::EPOCH);
         let wallets = engine.wallets();
-        if taking.place >= wallets.len() {
+        if taking.place >= wallets.count() {
             self.newest.head = self.taking.take()?.head;
             self.newest.last = engine.mark();
             return Some(Piece::End(Box::new(self.newest.clone())));
         }
-        let place = taking.place;
-        taking.place += SLICE;
+        let slice = slice(taking.place, wallets.count());
+        taking.place = slice.end;
         let mut rows = WalletRows::default();
-        for wallet in wallets.from(place).take(SLICE) {
+        for wallet in wallets.starting_at(slice.start).take(slice.len()) {
             if let Err(error) = rows.push(wallet, engine.last_entry(), now) {
                 return Some(Piece::Failed(error.into()));
             }
         }
         Some(Piece::Wallets(Box::new(rows)))
+    }
+}
+
+/// The places of the next wallets to be taken, of so many as there are now.
+fn slice(place: usize, wallets: usize) -> Range<usize> {
+    place..wallets.min(place + SLICE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wallets may be opened between two slices.
+    #[test]
+    fn slices_follow_each_other_however_many_wallets_come() {
+        let mut taken = 0;
+        for wallets in [SLICE - 96, SLICE + 104, SLICE + 104 + 2 * SLICE] {
+            while taken < wallets {
+                let slice = slice(taken, wallets);
+                assert!(slice.start == taken && !slice.is_empty() && slice.end <= wallets);
+                taken = slice.end;
+            }
+        }
     }
 }

@@ -119,7 +119,7 @@ async fn attach_once(job: &Attach, source: &str) -> Result<Option<AttachedShard>
         shard = shard.index,
         entries = engine.last_entry(),
         checkpoint = newest.head.last.entry,
-        wallets = engine.wallets().len(),
+        wallets = engine.wallets().count(),
         "attached"
     );
     Ok(Some(AttachedShard {

@@ -2,7 +2,6 @@
 //!
 //! Owns their order, and how many wait. Leaves what they are to the caller.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -21,35 +20,33 @@ pub(super) fn ahead<G, T: Send, F: Send, E: From<F>>(
     workers: impl IntoIterator<Item = impl FnMut(G) -> Result<T, F> + Send>,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let given = Mutex::new(given.zip(0..));
+    let given = Mutex::new(given);
     thread::scope(|scope| {
-        let (sender, waiting) = sync_channel(WAITING);
+        let (turns, in_turn) = sync_channel(WAITING);
         for mut work in workers {
-            let (sender, given) = (sender.clone(), &given);
+            let (turns, given) = (turns.clone(), &given);
             scope.spawn(move || {
                 loop {
+                    let (result, made) = sync_channel(1);
                     // A poisoned one has panicked, and so will all that wait for its thread.
-                    let next = given.lock().map(|mut given| given.next());
-                    let Ok(Some((one, place))) = next else {
+                    let Ok(mut next) = given.lock() else { return };
+                    let Some(one) = next.next() else { return };
+                    if turns.send(made).is_err() {
                         return;
-                    };
+                    }
+                    drop(next);
                     let made = one.and_then(&mut work);
                     let is_last = made.is_err();
-                    if sender.send((place, made)).is_err() || is_last {
+                    if result.send(made).is_err() || is_last {
                         return;
                     }
                 }
             });
         }
-        drop(sender);
-        let mut early = BTreeMap::new();
-        let mut next: u64 = 0;
-        for (place, made) in waiting {
-            early.insert(place, made);
-            while let Some(made) = early.remove(&next) {
-                take(made?)?;
-                next += 1;
-            }
+        drop(turns);
+        // One that nothing came of has panicked.
+        for made in in_turn.iter().map_while(|turn| turn.recv().ok()) {
+            take(made?)?;
         }
         Ok(())
     })

@@ -42,7 +42,7 @@ pub(super) struct Asked {
     pub(super) filter: bool,
 }
 
-/// Encodes columns, with memory that is used again.
+/// Encodes the columns of a file, with memory that is used again.
 pub(super) struct Encoder {
     zstd: Compressor<'static>,
     plain: Vec<u8>,
@@ -81,11 +81,10 @@ impl Encoder {
         description: &ColumnDescPtr,
         asked: Asked,
     ) -> Result<(Bytes, ColumnCloseResult)> {
-        match column {
-            Values::Codes(codes) if !codes.do_repeat() => {
-                return self.encode(Values::Texts(&codes.to_texts()), description, asked);
-            }
-            _ => {}
+        if let Values::Codes(codes) = column
+            && !codes.do_repeat()
+        {
+            return self.encode(Values::Texts(&codes.to_texts()), description, asked);
         }
         let mut sink = TrackedWrite::new(Vec::new());
         let Self {

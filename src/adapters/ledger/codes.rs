@@ -83,7 +83,7 @@ impl Codes {
     #[inline(always)]
     pub(super) fn push(&mut self, text: &str) {
         let brief = Brief::of(text);
-        let (known, number) = self.remembered[brief.hash() & (REMEMBERED - 1)];
+        let (known, number) = self.remembered[brief.quick_hash() & (REMEMBERED - 1)];
         let is_known = known == brief && brief.is_whole();
         let number = if is_known {
             number
@@ -96,7 +96,7 @@ impl Codes {
     /// The number of a text that is long, or was not the last one of its quick hash.
     #[inline(never)]
     fn look_up(&mut self, brief: Brief, text: &str) -> u32 {
-        let slot = brief.hash() & (REMEMBERED - 1);
+        let slot = brief.quick_hash() & (REMEMBERED - 1);
         let (known, number) = self.remembered[slot];
         if known == brief && self.get(number) == text {
             return number;

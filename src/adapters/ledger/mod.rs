@@ -1,10 +1,10 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
 //! Owns the columns (`schema`), their memory (`columns`, `buffers`, `codes`, `group`), the files
-//! (`encode`, `dictionary`, `footer`), what a commit is (`commit`) and asks of a log (`log`), the
-//! Delta table (`delta`), reading rows again (`recover`, `rows`, `ahead`), finding some of them
-//! (`find`), merging files (`compact`), the checkpoints of wallets (`wallets`) and the table of
-//! issued invoices (`books`). Leaves what a row means to `domain::entry`.
+//! (`encode`, `chunk`, `deltas`, `hybrid`, `footer`), what a commit is (`commit`) and asks of a
+//! log (`log`), the Delta table (`delta`), reading rows again (`recover`, `rows`, `ahead`), finding
+//! some of them (`find`), merging files (`compact`), the checkpoints of wallets (`wallets`) and
+//! the table of issued invoices (`books`). Leaves what a row means to `domain::entry`.
 
 mod ahead;
 mod books;

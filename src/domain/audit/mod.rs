@@ -171,7 +171,7 @@ impl Audit {
                 findings.add(|| At::Shard, fault);
             }
         }
-        let (count, opened) = (wallets.len() as u64, self.wallets.opened());
+        let (count, opened) = (wallets.count() as u64, self.wallets.opened());
         if count != opened {
             findings.add(|| At::Shard, Fault::CheckpointCount { count, opened });
         }

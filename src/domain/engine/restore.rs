@@ -104,8 +104,13 @@ impl Engine {
         self.timers.reserve(wallets);
     }
 
-    /// Takes a checkpoint's wallets, some at once, best [`CHUNK`](crate::domain::wallet::list::CHUNK): rows up to the
-    /// entry of `as_of` are in each. Wallets come in the order in which they were opened.
+    /// Takes some of a checkpoint's wallets, best a
+    /// [chunk](crate::domain::wallet::list::CHUNK) of them, and of each the entry up to which rows
+    /// are in it. Wallets come in the order in which they were opened.
+    ///
+    /// # Panics
+    ///
+    /// There are not as many entries as wallets.
     pub fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64]) {
         self.wallets.load(wallets, as_of, &mut self.timers);
     }

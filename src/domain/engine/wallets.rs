@@ -56,16 +56,12 @@ struct Places {
 }
 
 impl Places {
-    fn hash(&self, brief: Brief, customer: &str) -> u64 {
-        hash(&self.hasher, brief, customer)
-    }
-
     fn find(&self, customer: &str, list: &WalletList) -> Option<u32> {
         let brief = Brief::of(customer);
         let is_it = |(known, place): &(Brief, u32)| {
             *known == brief && (brief.is_whole() || *list[*place].customer == *customer)
         };
-        let found = self.table.find(self.hash(brief, customer), is_it);
+        let found = self.table.find(hash(&self.hasher, brief, customer), is_it);
         found.map(|(_, place)| *place)
     }
 
@@ -73,7 +69,7 @@ impl Places {
     fn add(&mut self, place: u32, list: &WalletList) {
         let customer = &list[place].customer;
         let brief = Brief::of(customer);
-        let hash = self.hash(brief, customer);
+        let hash = hash(&self.hasher, brief, customer);
         let hash_of = hash_of(&self.hasher, list);
         self.table.insert_unique(hash, (brief, place), hash_of);
     }
@@ -165,10 +161,11 @@ impl Wallets {
 
     /// Takes wallets as a checkpoint has them, with the timers that they need.
     pub(super) fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64], timers: &mut Timers) {
-        let first = self.list.len();
+        assert_eq!(wallets.len(), as_of.len(), "an entry for each wallet");
+        let first = self.list.count();
         self.list.append(wallets);
         self.as_of_entries.extend_from_slice(as_of);
-        for (wallet, place) in self.list.from(first).zip(first as u32..) {
+        for (wallet, place) in self.list.starting_at(first).zip(first as u32..) {
             self.places.add(place, &self.list);
             add_timers(place, wallet, timers);
         }
@@ -182,7 +179,7 @@ impl Wallets {
                 place
             }
             None => {
-                let place = self.list.len() as u32;
+                let place = self.list.count() as u32;
                 self.list.push(wallet);
                 self.places.add(place, &self.list);
                 place

@@ -272,7 +272,7 @@ impl Names {
         let mut buckets = vec![None; (names.len() * 2).next_power_of_two()];
         for (number, name) in names.iter().enumerate() {
             let brief = Brief::of(name);
-            let mut at = brief.hash() & (buckets.len() - 1);
+            let mut at = brief.quick_hash() & (buckets.len() - 1);
             while buckets[at].is_some() {
                 at = (at + 1) & (buckets.len() - 1);
             }
@@ -288,7 +288,7 @@ impl Names {
     fn number(&self, name: &str) -> Option<usize> {
         let mask = self.buckets.len().checked_sub(1)?;
         let brief = Brief::of(name);
-        let mut at = brief.hash() & mask;
+        let mut at = brief.quick_hash() & mask;
         while let Some((known, number)) = self.buckets[at] {
             let number = number as usize;
             if known == brief && (brief.is_whole() || *self.names[number] == *name) {

@@ -19,36 +19,38 @@ pub struct WalletList {
 }
 
 impl WalletList {
-    pub fn len(&self) -> usize {
+    /// How many there are.
+    pub fn count(&self) -> usize {
         match self.chunks.split_last() {
             Some((last, full)) => full.len() * CHUNK + last.len(),
             None => 0,
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Wallet> {
-        self.from(0)
+        self.starting_at(0)
     }
 
     /// Those from `place` on.
-    pub fn from(&self, place: usize) -> impl Iterator<Item = &Wallet> {
-        (place..self.len()).map(|place| &self[place as u32])
+    pub fn starting_at(&self, place: usize) -> impl Iterator<Item = &Wallet> {
+        (place..self.count()).map(|place| &self[place as u32])
     }
 
     pub(in crate::domain) fn push(&mut self, wallet: Wallet) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(wallet),
-            _ => self.chunks.push(vec![wallet]),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(wallet);
+                self.chunks.push(chunk);
+            }
         }
     }
 
-    pub(in crate::domain) fn append(&mut self, wallets: Vec<Wallet>) {
+    pub(in crate::domain) fn append(&mut self, mut wallets: Vec<Wallet>) {
         let is_full = self.chunks.last().is_none_or(|last| last.len() == CHUNK);
         if is_full && (1..=CHUNK).contains(&wallets.len()) {
+            wallets.reserve_exact(CHUNK - wallets.len());
             return self.chunks.push(wallets);
         }
         for wallet in wallets {

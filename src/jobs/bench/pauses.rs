@@ -166,7 +166,7 @@ fn measure(
     if wallets.iter().any(|it| it.current.start != NOVEMBER.day()) {
         return Err(io::Error::other("a period has not ended").into());
     }
-    let periods = wallets.len();
+    let periods = wallets.count();
     feed.checkpoints.finish(&feed.engine);
     keep_filter(feed.engine);
     Ok((feed.longest, took, periods))

@@ -137,9 +137,9 @@ impl Run {
     fn restored_from(&self, begun: usize, (stopped, kept): (usize, usize)) -> Self {
         let mut engine = Engine::new(self.shard, self.book.clone(), filter(3));
         engine.resume(self.snapshots[begun].head.clone());
-        for place in 0..self.snapshots[stopped].wallets.len() {
+        for place in 0..self.snapshots[stopped].wallets.count() {
             let taken = &self.snapshots[stopped.min(begun + place % 4)];
-            if let Some(wallet) = taken.wallets.from(place).next() {
+            if let Some(wallet) = taken.wallets.starting_at(place).next() {
                 engine.load(vec![wallet.clone()], &[taken.head.last.entry]);
             }
         }
