@@ -115,7 +115,11 @@ impl LineReader {
             Some("zst") => Box::new(zstd::Decoder::new(counted).map_err(failed)?),
             _ => Box::new(counted),
         };
-        Ok(Self {
+        Ok(Self::over(path, input, progress))
+    }
+
+    fn over(path: &Path, input: Box<dyn Read + Send>, progress: Progress) -> Self {
+        Self {
             path: path.to_owned(),
             input,
             rest: Vec::new(),
@@ -124,7 +128,7 @@ impl LineReader {
             next: 1,
             done: false,
             progress,
-        })
+        }
     }
 
     pub fn progress(&self) -> Progress {

@@ -123,14 +123,5 @@ fn lines_behind_a_long_one_do_not_wait_for_more() {
 }
 
 fn reader(input: Box<dyn Read + Send>) -> LineReader {
-    LineReader {
-        path: PathBuf::new(),
-        input,
-        rest: Vec::new(),
-        held: 0,
-        spare: Vec::new(),
-        next: 1,
-        done: false,
-        progress: Progress::default(),
-    }
+    LineReader::over(Path::new(STDIN), input, Progress::default())
 }
