@@ -5,6 +5,8 @@
 
 use siphasher::sip128::SipHasher13;
 
+use super::text::{GOLDEN, mix};
+
 /// What the hashes are keyed by: two words for identities, two for payloads. It should be unknown
 /// to producers, so that none can aim at a place.
 pub type FilterKey = [u64; 4];
@@ -71,8 +73,7 @@ fn take(rest: &mut &mut [u8], part: &[u8]) -> bool {
     true
 }
 
-/// 2^64 over the golden ratio, and over the plastic ratio: a key of few bits has many with them.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// 2^64 over the plastic ratio: a key of few bits has many with it, and with [`GOLDEN`].
 const PLASTIC: u64 = 0xc13f_a9a9_02a6_328f;
 
 /// A quick keyed hash: tells a payload from another that came under the same identity, which
@@ -98,8 +99,7 @@ impl Fingerprint {
     #[inline]
     fn fold(&mut self, words: u128) {
         let (low, high) = (words as u64 ^ self.state, (words >> 64) as u64 ^ self.key);
-        let product = u128::from(low) * u128::from(high);
-        self.state = product as u64 ^ (product >> 64) as u64;
+        self.state = mix(low, high);
     }
 }
 

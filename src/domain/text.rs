@@ -1,6 +1,7 @@
 //! Short texts, told apart quickly.
 //!
-//! Owns what is looked at before a whole text is. Leaves tables of texts to who has them.
+//! Owns what is looked at before a whole text is, and mixing words for quick hashes. Leaves tables
+//! of texts to who has them.
 
 /// The first and the last bytes of a text, which overlap in a short one, and its length: all there
 /// is of one that is no longer than [`WHOLE`] bytes.
@@ -57,14 +58,19 @@ impl Brief {
     #[inline]
     pub fn quick_hash(self) -> usize {
         let mixed = self.first ^ self.last.rotate_left(29) ^ u64::from(self.length);
-        // Only both halves of the product together depend on every bit.
-        let product = u128::from(mixed) * u128::from(GOLDEN);
-        (product as u64 ^ (product >> 64) as u64) as usize
+        mix(mixed, GOLDEN) as usize
     }
 }
 
-/// 2^64 over the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// 2^64 over the golden ratio, whose bits look like chance.
+pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A word that depends on every bit of both: only the halves of a product together do.
+#[inline]
+pub fn mix(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
+}
 
 #[cfg(test)]
 mod tests {

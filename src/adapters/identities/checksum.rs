@@ -5,12 +5,14 @@
 //! Invariant: every step is a bijection of what came before and of the word that comes, so a
 //! change in a single word is always noticed, and any other but once in 2⁶⁴.
 
+use crate::domain::text::GOLDEN;
+
 #[derive(Clone, Copy, Default)]
 pub(super) struct Checksum(u64);
 
 impl Checksum {
     pub(super) fn add(&mut self, word: u64) {
-        let mixed = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ word).wrapping_mul(GOLDEN);
         self.0 = mixed ^ (mixed >> 32);
     }
 

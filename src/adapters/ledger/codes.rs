@@ -175,6 +175,20 @@ fn get<'a>(text: &'a str, starts: &[u32], number: u32) -> &'a str {
 mod tests {
     use super::*;
 
+    /// Their first and last bytes are looked at first.
+    #[test]
+    fn long_texts_with_the_same_ends_are_two() {
+        let mut codes = Codes::default();
+        for text in [
+            "northern-1-warehouses",
+            "northern-2-warehouses",
+            "northern-1-warehouses",
+        ] {
+            codes.push(text);
+        }
+        assert_eq!(codes.codes, [0, 1, 0]);
+    }
+
     /// Columns are used again: texts before `clear` have numbers that others have after it.
     #[test]
     fn what_was_forgotten_has_no_number() {

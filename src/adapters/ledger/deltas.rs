@@ -1,5 +1,7 @@
 //! Numbers → what each adds to the one before, in as few bits as a block of them needs.
 //!
+//! Owns how many share a width. Leaves pages to `chunk`.
+//!
 //! The format is Apache Parquet's DELTA_BINARY_PACKED.
 
 use super::hybrid::varint;

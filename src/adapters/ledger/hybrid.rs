@@ -1,5 +1,7 @@
 //! Small numbers and levels → bytes: runs of one value, and groups of eight packed.
 //!
+//! Owns when a run is worth one. Leaves pages to `chunk`.
+//!
 //! The format is Apache Parquet's RLE and bit-packing hybrid.
 
 /// Rows of one value that are worth a run of their own.

@@ -14,6 +14,7 @@ use std::fmt;
 use super::calendar;
 use super::event::Reading;
 use super::rfc3339;
+use super::text::GOLDEN;
 use super::units::{Credits, Day, Money, Quantity, Timestamp};
 pub use kind::Kind;
 pub use reason::{AlertKind, Note, Reason, Status};
@@ -209,7 +210,7 @@ struct Fold(u64);
 
 impl Fold {
     fn add(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(GOLDEN);
     }
 
     fn add_text(&mut self, text: &str) {

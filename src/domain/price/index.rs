@@ -299,3 +299,16 @@ impl Names {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Their first and last bytes are looked at first.
+    #[test]
+    fn long_names_with_the_same_ends_are_two() {
+        let names = Names::new(["northern-1-warehouses", "northern-2-warehouses"].into());
+        let numbers = [1, 2, 3].map(|n| names.number(&format!("northern-{n}-warehouses")));
+        assert_eq!(numbers, [Some(0), Some(1), None]);
+    }
+}

@@ -27,6 +27,26 @@ fn a_copy_is_a_duplicate_whatever_its_time_and_a_conflict_if_its_payload_differs
 }
 
 #[test]
+fn long_names_with_the_same_ends_are_two_customers() {
+    story(
+        PRICES,
+        "
+        10-01 09:00 northern-1-warehouses usage e1 docs=1
+          | prices v1
+          | wallet 10-01 left=0
+          | grant 10-01 pool/10-01 +1000 left=1000 99 USD
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=999
+        10-01 09:00 northern-2-warehouses usage e1 docs=1
+          | wallet 10-01 left=0
+          | grant 10-01 pool/10-01 +1000 left=1000 99 USD
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=999
+        10-01 09:01 northern-1-warehouses usage e2 docs=1
+          | usage 10-01 1 docs charge=1 pool/10-01 -1 left=998
+        ",
+    );
+}
+
+#[test]
 fn another_customer_source_or_id_is_another_event() {
     story(
         PRICES,
