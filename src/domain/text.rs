@@ -65,6 +65,54 @@ impl Brief {
 /// 2^64 over the golden ratio, whose bits look like chance.
 pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// A brief and a number, in as little memory as they take.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered {
+    first: u64,
+    last: u64,
+    length: u32,
+    number: u32,
+}
+
+impl Numbered {
+    /// Of no text.
+    pub const NONE: Self = Self::new(Brief::NONE, 0);
+
+    pub const fn new(brief: Brief, number: u32) -> Self {
+        let Brief {
+            first,
+            last,
+            length,
+        } = brief;
+        Self {
+            first,
+            last,
+            length,
+            number,
+        }
+    }
+
+    #[inline]
+    pub fn brief(self) -> Brief {
+        let Self {
+            first,
+            last,
+            length,
+            ..
+        } = self;
+        Brief {
+            first,
+            last,
+            length,
+        }
+    }
+
+    #[inline]
+    pub fn number(self) -> u32 {
+        self.number
+    }
+}
+
 /// A word that depends on every bit of both: only the halves of a product together do.
 #[inline]
 pub fn mix(one: u64, other: u64) -> u64 {

@@ -19,8 +19,10 @@ const EVENTS_KEPT: usize = 64 << 10;
 /// Events and their readings. Its memory is used again after `clear`: fresh memory is dear.
 pub struct Readings {
     key: FilterKey,
-    /// The texts of all events, one after the other.
+    /// The texts of all events, one after the other; or the block whose lines they are.
     text: String,
+    /// That block, where it is not all text.
+    broken: Vec<u8>,
     decoder: Decoder,
     all: Vec<Known>,
     /// Those that could be read.
@@ -47,6 +49,7 @@ impl Readings {
         Self {
             key,
             text: String::new(),
+            broken: Vec::new(),
             decoder: Decoder::default(),
             all: Vec::new(),
             events: Vec::new(),
@@ -57,6 +60,7 @@ impl Readings {
     /// Forgets all events.
     pub fn clear(&mut self) {
         self.text.clear();
+        self.broken.clear();
         self.decoder.clear();
         self.all.clear();
         self.all.shrink_to(EVENTS_KEPT);
@@ -69,50 +73,80 @@ impl Readings {
         self.all.len()
     }
 
-    /// Reads lines, an event each, but for the first `skipped` ones.
-    pub fn add_lines(&mut self, block: &[u8], skipped: usize) {
-        let text = self.take_text(block);
-        for place in line_ranges(block).skip(skipped) {
-            self.add((block, text), place);
+    /// Forgets all events, and gives the memory of the block that they were lines of.
+    pub fn take_block(&mut self) -> Vec<u8> {
+        let block = match self.broken.is_empty() {
+            true => std::mem::take(&mut self.text).into_bytes(),
+            false => std::mem::take(&mut self.broken),
+        };
+        self.clear();
+        block
+    }
+
+    /// Forgets all events and reads the lines of a block, an event each, but for the first
+    /// `skipped` ones. The block stays here, until it is taken.
+    pub fn read_lines(&mut self, block: Vec<u8>, skipped: usize) {
+        self.clear();
+        match String::from_utf8(block) {
+            Ok(text) => {
+                for place in line_ranges(text.as_bytes()).skip(skipped) {
+                    self.add(&text, place.start, place);
+                }
+                self.text = text;
+            }
+            Err(broken) => {
+                let block = broken.into_bytes();
+                for place in line_ranges(&block).skip(skipped) {
+                    self.add_piece(&block, place);
+                }
+                self.broken = block;
+            }
         }
     }
 
     /// Reads the events of a message, which are one at least.
     pub fn add_message(&mut self, body: &[u8], content: ContentType) {
-        let text = self.take_text(body);
+        let mut text = std::mem::take(&mut self.text);
+        let at = text.len();
+        let is_text = str::from_utf8(body).map(|body| text.push_str(body)).is_ok();
         let whole = 0..body.len();
         each_event(body, content, |piece| match piece {
-            Piece::Event(place) => self.add((body, text), place),
+            Piece::Event(place) if is_text => self.add(&text, at + place.start, place),
+            Piece::Event(place) => {
+                self.text = std::mem::take(&mut text);
+                self.add_piece(body, place);
+                text = std::mem::take(&mut self.text);
+            }
             Piece::Nothing => self.note(whole.clone(), EMPTY),
             Piece::Broken => self.note(whole.clone(), MALFORMED),
         });
+        self.text = text;
     }
 
-    /// Takes all that events lie in, if all of it is text; gives where.
-    fn take_text(&mut self, bytes: &[u8]) -> Option<usize> {
-        let at = self.text.len();
-        self.text.push_str(str::from_utf8(bytes).ok()?);
-        Some(at)
-    }
-
-    fn add(&mut self, (bytes, text): (&[u8], Option<usize>), place: Range<usize>) {
-        let start = match text {
-            Some(at) => at + place.start,
-            None => match self.take_text(&bytes[place.clone()]) {
-                Some(at) => at,
-                None => return self.note(place, MALFORMED),
-            },
+    /// Reads what lies at `place` of bytes that are not all text.
+    fn add_piece(&mut self, bytes: &[u8], place: Range<usize>) {
+        let Ok(piece) = str::from_utf8(&bytes[place.clone()]) else {
+            return self.note(place, MALFORMED);
         };
-        let read = self.decoder.scan(&self.text, start..start + place.len());
+        let mut text = std::mem::take(&mut self.text);
+        let start = text.len();
+        text.push_str(piece);
+        self.add(&text, start, place);
+        self.text = text;
+    }
+
+    /// Reads what lies at `place` of its bytes, and from `start` on in `text`.
+    fn add(&mut self, text: &str, start: usize, place: Range<usize>) {
+        let read = self.decoder.scan(text, start..start + place.len());
         let pieces = match &read {
             Read::Event(pieces) => pieces,
             Read::Empty => return self.note(place, EMPTY),
             Read::Malformed => return self.note(place, MALFORMED),
         };
-        if self.decoder.is_reversal(&self.text, pieces) {
+        if self.decoder.is_reversal(text, pieces) {
             self.reversals.push(self.all.len());
         }
-        let identity = self.decoder.identity(&self.key, &self.text, pieces);
+        let identity = self.decoder.identity(&self.key, text, pieces);
         self.events.push((read, identity));
         self.note(place, (self.events.len() - 1) as u32);
     }
@@ -128,6 +162,14 @@ impl Readings {
     /// Those events that take a charge back.
     pub fn reversals(&self) -> &[usize] {
         &self.reversals
+    }
+
+    /// The reading of a line of the block, and the line.
+    pub fn line(&self, event: usize) -> (Reading<'_>, RawBody<'_>) {
+        match self.broken.is_empty() {
+            true => self.get(event, self.text.as_bytes()),
+            false => self.get(event, &self.broken),
+        }
     }
 
     /// An event's reading, and its own of the `bytes` that it came in.
@@ -194,20 +236,26 @@ mod tests {
         }
         lines.insert(3, broken);
         lines.insert(0, b"\xc3".to_vec());
-        let block = lines.join(&b'\n');
         let key = [1, 2, 3, 4];
         let mut readings = Readings::new(key);
         let mut alone = Decoder::default();
-        for skipped in [0, 1, 4, lines.len()] {
-            readings.clear();
-            readings.add_lines(&block, skipped);
-            assert_eq!(readings.count(), lines.len() - skipped);
-            for (event, line) in lines[skipped..].iter().enumerate() {
-                let (reading, raw) = readings.get(event, &block);
-                assert_eq!(raw.bytes, line);
-                assert_eq!(shown(&reading), shown(&alone.read(line)), "{line:?}");
+        let whole = lines.iter().filter(|line| str::from_utf8(line).is_ok());
+        let whole: Vec<_> = whole.cloned().collect();
+        for lines in [&lines, &whole] {
+            let block = lines.join(&b'\n');
+            for skipped in [0, 1, 4, lines.len()] {
+                readings.read_lines(block.clone(), skipped);
+                assert_eq!(readings.count(), lines.len() - skipped);
+                for (event, line) in lines[skipped..].iter().enumerate() {
+                    let (reading, raw) = readings.line(event);
+                    assert_eq!(raw.bytes, line);
+                    assert_eq!(shown(&reading), shown(&alone.read(line)), "{line:?}");
+                }
             }
+            assert_eq!(readings.take_block(), block);
+            assert_eq!(readings.count(), 0);
         }
+        let block = lines.join(&b'\n');
         readings.clear();
         for content in [ContentType::Lines, ContentType::Unstated] {
             readings.add_message(&block, content);

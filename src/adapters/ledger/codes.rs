@@ -10,10 +10,11 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::buffers::Texts;
-use crate::domain::text::Brief;
+use crate::domain::text::{Brief, Numbered};
 
-/// Texts that are found without the table; a power of two.
-const REMEMBERED: usize = 4_096;
+/// Texts that are found without the table: so many at first, and at most. Powers of two.
+const REMEMBERED: usize = 64;
+const REMEMBERED_MAX: usize = 32 << 10;
 
 /// The column, in memory.
 pub(super) struct Codes {
@@ -24,8 +25,9 @@ pub(super) struct Codes {
     /// Their numbers, by their hash. What may be a text is up to producers, and the hash is seeded.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// By a quicker hash, the last text that had it, and its number.
-    remembered: Vec<(Brief, u32)>,
+    /// By a quicker hash, the last text that had it, and its number; about twice as many as there
+    /// are texts.
+    remembered: Vec<Numbered>,
     /// Of each row that has a text, its number.
     pub(super) codes: Vec<u32>,
     /// The rows that have no text, in their order.
@@ -41,7 +43,7 @@ impl Default for Codes {
             starts: vec![0],
             numbers: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            remembered: vec![(Brief::NONE, 0); REMEMBERED],
+            remembered: vec![Numbered::NONE; REMEMBERED],
             codes: Vec::new(),
             nulls: Vec::new(),
             scratch: String::new(),
@@ -54,7 +56,7 @@ impl Codes {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.starts.truncate(1);
-        self.remembered.fill((Brief::NONE, 0));
+        self.remembered.fill(Numbered::NONE);
         self.numbers.clear();
         self.codes.clear();
         self.nulls.clear();
@@ -83,10 +85,10 @@ impl Codes {
     #[inline(always)]
     pub(super) fn push(&mut self, text: &str) {
         let brief = Brief::of(text);
-        let (known, number) = self.remembered[brief.quick_hash() & (REMEMBERED - 1)];
-        let is_known = known == brief && brief.is_whole();
+        let known = self.remembered[self.slot(brief)];
+        let is_known = known.brief() == brief && brief.is_whole();
         let number = if is_known {
-            number
+            known.number()
         } else {
             self.look_up(brief, text)
         };
@@ -96,14 +98,24 @@ impl Codes {
     /// The number of a text that is long, or was not the last one of its quick hash.
     #[inline(never)]
     fn look_up(&mut self, brief: Brief, text: &str) -> u32 {
-        let slot = brief.quick_hash() & (REMEMBERED - 1);
-        let (known, number) = self.remembered[slot];
-        if known == brief && self.get(number) == text {
-            return number;
+        let known = self.remembered[self.slot(brief)];
+        if known.brief() == brief && self.get(known.number()) == text {
+            return known.number();
         }
         let number = self.find(text);
-        self.remembered[slot] = (brief, number);
+        let slots = self.remembered.len();
+        if self.count() > slots / 2 && slots < REMEMBERED_MAX {
+            self.remembered.clear();
+            self.remembered.resize(2 * slots, Numbered::NONE);
+        }
+        let slot = self.slot(brief);
+        self.remembered[slot] = Numbered::new(brief, number);
         number
+    }
+
+    #[inline(always)]
+    fn slot(&self, brief: Brief) -> usize {
+        brief.quick_hash() & (self.remembered.len() - 1)
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::domain::command::BadCommand;
 use crate::domain::entry::{GrantId, Status};
 use crate::domain::price::PriceBook;
-use crate::domain::text::Brief;
+use crate::domain::text::{Brief, Numbered};
 use crate::domain::timers::{Timer, TimerKind, Timers};
 use crate::domain::units::{Credits, Timestamp};
 use crate::domain::wallet::list::WalletList;
@@ -51,18 +51,19 @@ pub(super) struct Wallets {
 /// away is slow.
 #[derive(Default)]
 struct Places {
-    table: HashTable<(Brief, u32)>,
+    table: HashTable<Numbered>,
     hasher: DefaultHashBuilder,
 }
 
 impl Places {
     fn find(&self, customer: &str, list: &WalletList) -> Option<u32> {
         let brief = Brief::of(customer);
-        let is_it = |(known, place): &(Brief, u32)| {
-            *known == brief && (brief.is_whole() || *list[*place].customer == *customer)
+        let is_it = |known: &Numbered| {
+            let is_whole = || brief.is_whole() || *list[known.number()].customer == *customer;
+            known.brief() == brief && is_whole()
         };
         let found = self.table.find(hash(&self.hasher, brief, customer), is_it);
-        found.map(|(_, place)| *place)
+        found.map(|known| known.number())
     }
 
     /// Adds a wallet of `list` that was not there.
@@ -71,7 +72,8 @@ impl Places {
         let brief = Brief::of(customer);
         let hash = hash(&self.hasher, brief, customer);
         let hash_of = hash_of(&self.hasher, list);
-        self.table.insert_unique(hash, (brief, place), hash_of);
+        self.table
+            .insert_unique(hash, Numbered::new(brief, place), hash_of);
     }
 
     fn reserve(&mut self, count: usize, list: &WalletList) {
@@ -79,8 +81,8 @@ impl Places {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, list: &WalletList) -> impl Fn(&(Brief, u32)) -> u64 {
-    |(brief, place)| hash(hasher, *brief, &list[*place].customer)
+fn hash_of(hasher: &DefaultHashBuilder, list: &WalletList) -> impl Fn(&Numbered) -> u64 {
+    |known| hash(hasher, known.brief(), &list[known.number()].customer)
 }
 
 /// Seeded, since names are up to producers.

@@ -180,8 +180,7 @@ impl Feed {
         let mut readings = Readings::new(self.engine.filter_key());
         let (begun, mut number) = (Instant::now(), 0_u64);
         while let Some(Block::Lines { bytes, .. }) = reader.next_block()? {
-            readings.clear();
-            readings.add_lines(&bytes, 0);
+            readings.read_lines(bytes, 0);
             for event in 0..readings.count() {
                 let passed = number * gap;
                 if number % (RATE / 1_000) == 0 {
@@ -192,7 +191,7 @@ impl Feed {
                 number += 1;
                 self.now = begins.plus(passed.cast_signed());
                 let taken = Instant::now();
-                self.message(&bytes, &readings, event)?;
+                self.message(&readings, event)?;
                 self.note("message", taken);
             }
         }
@@ -216,8 +215,8 @@ impl Feed {
         *longest = took.max(*longest);
     }
 
-    fn message(&mut self, bytes: &[u8], all: &Readings, event: usize) -> Result<(), BenchError> {
-        let (mut reading, raw) = all.get(event, bytes);
+    fn message(&mut self, all: &Readings, event: usize) -> Result<(), BenchError> {
+        let (mut reading, raw) = all.line(event);
         let mut subject = Subject::Other;
         if let Reading::Event(event) = &mut reading {
             event.time = None; // it is used when it is received

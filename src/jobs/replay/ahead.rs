@@ -19,10 +19,7 @@ pub(super) struct Ahead {
 }
 
 pub(super) enum Lines {
-    Read {
-        block: Vec<u8>,
-        readings: Readings,
-    },
+    Read(Readings),
     /// One that is too long to be read.
     Long(LongLine),
 }
@@ -30,7 +27,7 @@ pub(super) enum Lines {
 /// What comes from the thread, and the way back for memory that is no longer needed.
 pub(super) struct Blocks {
     pub(super) ahead: Receiver<Result<Ahead, FileError>>,
-    pub(super) spent: Sender<(Vec<u8>, Readings)>,
+    pub(super) spent: Sender<Readings>,
     pub(super) reader: JoinHandle<()>,
 }
 
@@ -41,9 +38,9 @@ pub(super) fn read_ahead(mut reader: LineReader, known: u64, key: FilterKey) -> 
     let reader = thread::spawn(move || {
         while let Some(block) = reader.next_block().transpose() {
             let is_last = block.is_err();
-            let spent: Option<(Vec<u8>, Readings)> = again.try_recv().ok();
-            let (spare, readings) = spent.unwrap_or_else(|| (Vec::new(), Readings::new(key)));
-            reader.reuse(spare);
+            let spent: Option<Readings> = again.try_recv().ok();
+            let mut readings = spent.unwrap_or_else(|| Readings::new(key));
+            reader.reuse(readings.take_block());
             let block = block.map(|block| read(block, known, readings));
             if blocks.send(block).is_err() || is_last {
                 return;
@@ -65,14 +62,10 @@ fn read(block: Block, known: u64, mut readings: Readings) -> Ahead {
             bytes,
         } => {
             let skipped = known.saturating_sub(first).min(count);
-            readings.clear();
-            readings.add_lines(&bytes, skipped as usize);
+            readings.read_lines(bytes, skipped as usize);
             Ahead {
                 first: first + skipped,
-                lines: Lines::Read {
-                    block: bytes,
-                    readings,
-                },
+                lines: Lines::Read(readings),
             }
         }
         Block::Long(long) => Ahead {

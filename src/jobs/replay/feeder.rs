@@ -43,17 +43,17 @@ impl Feeder<'_> {
     ) -> Result<(), ReplayError> {
         self.line = first - 1;
         match lines {
-            Lines::Read { block, readings } => {
+            Lines::Read(readings) => {
                 let reversals = readings.reversals().iter();
                 let new = reversals.filter(|event| first + **event as u64 > self.known);
-                let wanted = new.filter_map(|event| name_of(&readings.get(*event, block).0));
+                let wanted = new.filter_map(|event| name_of(&readings.line(*event).0));
                 // All at once are looked up sooner than one after the other.
                 batches.recall.begin(wanted.collect());
                 for event in 0..readings.count() {
                     if event % TOUCHED == 0 {
                         engine.touch(readings.who(event, TOUCHED));
                     }
-                    let (reading, raw) = readings.get(event, block);
+                    let (reading, raw) = readings.line(event);
                     self.line += 1;
                     self.event(&reading, raw, engine, batches)?;
                 }

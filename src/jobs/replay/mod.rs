@@ -186,9 +186,9 @@ fn feed(
         outcome = match block {
             Ok(block) => {
                 let outcome = feeder.block(&block, &mut engine, &mut batches);
-                if let Lines::Read { block, readings } = block.lines {
-                    // The thread that would use them again may have ended.
-                    blocks.spent.send((block, readings)).ok();
+                if let Lines::Read(readings) = block.lines {
+                    // The thread that would use it again may have ended.
+                    blocks.spent.send(readings).ok();
                 }
                 outcome
             }
