@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::time::{Duration, Instant};
 
 use super::recall::Recall;
-use crate::adapters::ledger::{Columns, GROUP_BYTES, GROUP_ROWS, RecoverError, WantedCharge};
+use crate::adapters::ledger::{RecoverError, RowBlock, WantedCharge};
 use crate::domain::engine::Charged;
 use crate::domain::entry::{Entry, Kind, Sink};
 use crate::domain::units::Timestamp;
@@ -22,21 +22,9 @@ const BATCH_BYTES: usize = 512 << 20;
 /// A batch of ticks alone, which tell nothing but the time, is cut when it is so old.
 const TICKS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// Rows of one day in memory. Those of the worker are [`Columns`], those of the simulation are
-/// kept one by one.
-pub trait Rows: Sink {
-    /// No rows yet, of the same shard.
-    fn like(&self) -> Self;
-
-    fn rows(&self) -> usize;
-
-    /// Roughly the memory that they take.
-    fn bytes(&self) -> usize;
-}
-
 /// What the engine's thread hands to the writer's.
-pub enum Work<R = Columns> {
-    Rows(Box<R>),
+pub enum Work {
+    Rows(RowBlock),
     /// The rows since the last seal are a batch.
     Seal(Seal),
     /// Charges are looked for in the ledger, once all before is committed.
@@ -72,11 +60,13 @@ pub struct Seal {
 pub struct WriterGone;
 
 /// The sink that cuts batches.
-pub struct Batches<R = Columns> {
-    work: SyncSender<Work<R>>,
-    /// Rows that were written, without their content, to be used again.
-    spent: Receiver<Box<R>>,
-    rows: Box<R>,
+pub struct Batches {
+    work: SyncSender<Work>,
+    /// Blocks that were written come back by it, to be used again.
+    spent: Receiver<RowBlock>,
+    /// Those that have; the last one was in use just now, and is at hand.
+    idle: Vec<RowBlock>,
+    rows: RowBlock,
     last_entry: i64,
     /// Entries before the batch at hand.
     sealed_entry: i64,
@@ -93,19 +83,19 @@ pub struct Batches<R = Columns> {
     pub recall: Recall,
 }
 
-impl<R: Rows> Batches<R> {
-    /// Batches of the shard of `rows`, which are none yet, after `last_entry`; one is cut when its
-    /// first row is `interval` old. What was written comes back by `spent`.
+impl Batches {
+    /// Batches after `last_entry`; one is cut when its first row is `interval` old. What was
+    /// written comes back by `spent`, without its rows.
     pub fn new(
-        rows: R,
         last_entry: i64,
         interval: Duration,
-        (work, spent): (SyncSender<Work<R>>, Receiver<Box<R>>),
+        (work, spent): (SyncSender<Work>, Receiver<RowBlock>),
     ) -> Self {
         Self {
             work,
             spent,
-            rows: Box::new(rows),
+            idle: Vec::new(),
+            rows: RowBlock::default(),
             last_entry,
             sealed_entry: last_entry,
             sealed_bytes: 0,
@@ -180,15 +170,15 @@ impl<R: Rows> Batches<R> {
     fn send_rows(&mut self) {
         if self.rows.rows() > 0 {
             self.sealed_bytes += self.rows.bytes();
-            let again = self.spent.try_recv();
-            let fresh = again.unwrap_or_else(|_| Box::new(self.rows.like()));
+            self.idle.extend(self.spent.try_iter());
+            let fresh = self.idle.pop().unwrap_or_default();
             let rows = std::mem::replace(&mut self.rows, fresh);
             self.gone |= self.work.send(Work::Rows(rows)).is_err();
         }
     }
 }
 
-impl<R: Rows> Sink for Batches<R> {
+impl Sink for Batches {
     fn append(&mut self, row: &Entry<'_>) {
         // All rows of a message have one day, so that this is between two messages.
         let is_of = |begun_at: Timestamp| begun_at.day() == row.received_at.day();
@@ -214,23 +204,9 @@ impl<R: Rows> Sink for Batches<R> {
         self.recall.note(row);
         self.rows.append(row);
         // Also within a message, which may hold any number of events.
-        if self.rows.rows() >= GROUP_ROWS || self.rows.bytes() >= GROUP_BYTES {
+        if self.rows.is_full() {
             self.send_rows();
         }
-    }
-}
-
-impl Rows for Columns {
-    fn like(&self) -> Self {
-        self.like()
-    }
-
-    fn rows(&self) -> usize {
-        self.rows()
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes()
     }
 }
 
@@ -239,33 +215,10 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
+    use crate::adapters::ledger::BLOCK_ROWS;
     use crate::domain::units::Day;
 
     const INTERVAL: Duration = Duration::from_secs(3_600);
-
-    /// The days of rows.
-    #[derive(Default)]
-    struct Days(Vec<Day>);
-
-    impl Sink for Days {
-        fn append(&mut self, row: &Entry<'_>) {
-            self.0.push(row.received_at.day());
-        }
-    }
-
-    impl Rows for Days {
-        fn like(&self) -> Self {
-            Self::default()
-        }
-
-        fn rows(&self) -> usize {
-            self.0.len()
-        }
-
-        fn bytes(&self) -> usize {
-            0
-        }
-    }
 
     /// A day's rows may end where a group does, just before, and just behind it.
     #[test]
@@ -273,15 +226,15 @@ mod tests {
         let (first, second) = (Day::new(20_000), Day::new(20_001));
         for rows in [
             1,
-            GROUP_ROWS - 1,
-            GROUP_ROWS,
-            GROUP_ROWS + 1,
-            3 * GROUP_ROWS,
+            BLOCK_ROWS - 1,
+            BLOCK_ROWS,
+            BLOCK_ROWS + 1,
+            3 * BLOCK_ROWS,
         ] {
             // Room for all, so that the one thread of this test never waits.
             let (work, taken) = sync_channel(100);
             let (_, spent) = channel();
-            let mut batches = Batches::new(Days::default(), 0, INTERVAL, (work, spent));
+            let mut batches = Batches::new(0, INTERVAL, (work, spent));
             let days = std::iter::repeat_n(first, rows).chain([second, second]);
             for (day, entry) in days.zip(1..) {
                 batches.append(&row(entry, day.start()));
@@ -292,7 +245,7 @@ mod tests {
             let (mut sealed, mut open) = (Vec::new(), Vec::new());
             for one in taken {
                 match one {
-                    Work::Rows(days) => open.extend(days.0),
+                    Work::Rows(rows) => open.extend(rows.iter().map(|row| row.received_at.day())),
                     Work::Seal(seal) => sealed.push((seal.last_entry, std::mem::take(&mut open))),
                     Work::Find(_) => panic!("nothing is looked for"),
                 }
@@ -309,7 +262,7 @@ mod tests {
         let (work, _taken) = sync_channel(100);
         let (_, spent) = channel();
         let interval = Duration::from_secs(10);
-        let mut batches = Batches::new(Days::default(), 0, interval, (work, spent));
+        let mut batches = Batches::new(0, interval, (work, spent));
         let tick = Entry {
             kind: Kind::Tick,
             ..row(1, Timestamp::EPOCH)
@@ -328,8 +281,8 @@ mod tests {
     fn rows_are_handed_on_within_a_message() {
         let (work, taken) = sync_channel(100);
         let (_, spent) = channel();
-        let mut batches = Batches::new(Days::default(), 0, INTERVAL, (work, spent));
-        for entry in 1..=5 * GROUP_ROWS as i64 {
+        let mut batches = Batches::new(0, INTERVAL, (work, spent));
+        for entry in 1..=5 * BLOCK_ROWS as i64 {
             batches.append(&row(entry, Timestamp::EPOCH));
         }
         assert_eq!(taken.try_iter().count(), 5);

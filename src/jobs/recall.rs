@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::batches::{Batches, FindError, Rows};
+use super::batches::{Batches, FindError};
 use crate::adapters::ledger::{Bounds, ChargeName, WantedCharge};
 use crate::domain::command::Reversed;
 use crate::domain::duplicates::{Occupied, OlderFault};
@@ -111,10 +111,10 @@ impl Recall {
 /// # Errors
 ///
 /// The duplicate filter or the ledger can't be asked.
-pub fn tell<R: Rows, E: From<OlderFault> + From<FindError>>(
+pub fn tell<E: From<OlderFault> + From<FindError>>(
     names: &[ChargeName],
     engine: &mut Engine,
-    batches: &mut Batches<R>,
+    batches: &mut Batches,
 ) -> Result<(), E> {
     if names.is_empty() {
         return Ok(());
@@ -125,7 +125,7 @@ pub fn tell<R: Rows, E: From<OlderFault> + From<FindError>>(
         is_asked &= matches!(known.or_insert(Known::NotAsked), Known::Asked(_));
     }
     if !is_asked {
-        ask::<R, E>(engine, batches)?;
+        ask::<E>(engine, batches)?;
     }
     let charge = |name| match batches.recall.wanted.get(name) {
         Some(Known::Asked(Some(noted))) => Some(noted.charged.clone()),
@@ -138,9 +138,9 @@ pub fn tell<R: Rows, E: From<OlderFault> + From<FindError>>(
 /// Asks the ledger for all charges of the block that are not known yet. When the newest one can
 /// have come is known: what the filter knows was charged just then, all else before the window,
 /// and so, as a rule, before the batch at hand.
-fn ask<R: Rows, E: From<OlderFault> + From<FindError>>(
+fn ask<E: From<OlderFault> + From<FindError>>(
     engine: &mut Engine,
-    batches: &mut Batches<R>,
+    batches: &mut Batches,
 ) -> Result<(), E> {
     let now = engine.now().unwrap_or(Timestamp::EPOCH);
     let before = now.plus(-engine.longest_window());

@@ -17,11 +17,13 @@ use tokio::runtime::Runtime;
 use super::batches::{Find, Seal, Work};
 use crate::adapters::jetstream::{AlertSender, AlertsClosed};
 use crate::adapters::ledger::{
-    self, Columns, Commit, EncodeError, FileWriter, Ledger, ShardCommit, charges,
+    self, Columns, Commit, EncodeError, FileWriter, Ledger, RowBlock, ShardCommit, charges,
 };
+use crate::domain::entry::Sink;
 
-/// What may wait: a batch's last rows, and its seal. The engine waits when there is more.
-const WAITING: usize = 2;
+/// Blocks of rows that may wait while a batch is committed, 32 MiB at most. The engine waits when
+/// there are more.
+const WAITING: usize = 64;
 /// Commits between two checkpoints of the table's log: without them each commit and each opening
 /// takes longer than the one before.
 const COMMITS_A_CHECKPOINT: u64 = 100;
@@ -59,9 +61,9 @@ pub struct WriterThread {
 }
 
 impl Writer {
-    /// Starts the thread; what is sent to it is written in order, until the sender is dropped. Rows
-    /// come back without their content.
-    pub fn start(self) -> ((SyncSender<Work>, Receiver<Box<Columns>>), WriterThread) {
+    /// Starts the thread; what is sent to it is written in order, until the sender is dropped.
+    /// Blocks come back without their rows.
+    pub fn start(self) -> ((SyncSender<Work>, Receiver<RowBlock>), WriterThread) {
         let (work, waiting) = sync_channel(WAITING);
         let (spent, again) = channel();
         let thread = std::thread::spawn(move || self.write(&waiting, &spent));
@@ -71,28 +73,23 @@ impl Writer {
     fn write(
         mut self,
         work: &Receiver<Work>,
-        spent: &Sender<Box<Columns>>,
+        spent: &Sender<RowBlock>,
     ) -> Result<Ledger, WriterError> {
         let runtime = runtime()?;
         let mut file: Option<FileWriter> = None;
+        let mut columns = Columns::new(self.shard);
         let mut batch = 0;
         let mut since_checkpoint = runtime.block_on(self.ledger.commits_since_checkpoint())?;
         for work in work {
             match work {
-                Work::Rows(mut columns) => {
-                    if let Some(day) = columns.day() {
-                        let open = match file.take() {
-                            Some(open) => {
-                                assert_eq!(open.day(), day, "a batch of two days");
-                                open
-                            }
-                            None => FileWriter::create(&self.folder, day)?,
-                        };
-                        file.insert(open).write(&columns)?;
+                Work::Rows(mut rows) => {
+                    rows.iter().for_each(|row| columns.append(&row));
+                    if columns.is_full() {
+                        self.write_group(&mut file, &mut columns)?;
                     }
-                    columns.clear();
-                    // Whoever would use them again may have ended.
-                    spent.send(columns).ok();
+                    rows.clear();
+                    // Whoever would use it again may have ended.
+                    spent.send(rows).ok();
                 }
                 Work::Find(Find { wanted, answer }) => {
                     let found = charges(&mut self.ledger, self.shard, wanted);
@@ -103,6 +100,7 @@ impl Writer {
                 }
                 Work::Seal(seal) => {
                     batch += 1;
+                    self.write_group(&mut file, &mut columns)?;
                     runtime.block_on(self.commit(file.take(), seal, batch))?;
                     since_checkpoint += 1;
                     if since_checkpoint >= COMMITS_A_CHECKPOINT {
@@ -113,6 +111,26 @@ impl Writer {
             }
         }
         Ok(self.ledger)
+    }
+
+    /// Takes the columns' rows, if they have any, to the file of their day.
+    fn write_group(
+        &self,
+        file: &mut Option<FileWriter>,
+        columns: &mut Columns,
+    ) -> Result<(), WriterError> {
+        if let Some(day) = columns.day() {
+            let open = match file.take() {
+                Some(open) => {
+                    assert_eq!(open.day(), day, "a batch of two days");
+                    open
+                }
+                None => FileWriter::create(&self.folder, day)?,
+            };
+            file.insert(open).write(columns)?;
+            columns.clear();
+        }
+        Ok(())
     }
 
     async fn commit(

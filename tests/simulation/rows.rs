@@ -7,7 +7,6 @@
 use purser::adapters::ledger::kept_body;
 use purser::domain::entry::{Entry, GrantId, Kind, Note, Payload, Sink};
 use purser::domain::units::{Credits, Day, Money, Quantity, Timestamp};
-use purser::jobs::batches::Rows;
 
 /// A row, column by column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub(crate) struct Row {
     pub(crate) data: Option<String>,
 }
 
-/// Rows of one batch, in the place of the worker's columns.
+/// Rows, one by one.
 #[derive(Default)]
 pub(crate) struct OwnedRows(pub(crate) Vec<Row>);
 
@@ -135,19 +134,5 @@ impl Row {
 impl Sink for OwnedRows {
     fn append(&mut self, row: &Entry<'_>) {
         self.0.push(Row::of(row));
-    }
-}
-
-impl Rows for OwnedRows {
-    fn like(&self) -> Self {
-        Self::default()
-    }
-
-    fn rows(&self) -> usize {
-        self.0.len()
-    }
-
-    fn bytes(&self) -> usize {
-        0
     }
 }

@@ -23,7 +23,7 @@ use purser::jobs::batches::{Batches, Seal, Work};
 use crate::checks;
 use crate::engine;
 use crate::log::{SimulatedLog, StoreError};
-use crate::rows::{OwnedRows, Place, Row};
+use crate::rows::{Place, Row};
 use crate::step::{Hand, Step};
 use crate::story::{SHARD, STREAM};
 use crate::world::World;
@@ -121,7 +121,7 @@ async fn feed(
     shared: Rc<Shared>,
     hand: Rc<Hand>,
     log_hand: Rc<Hand>,
-    work: SyncSender<Work<OwnedRows>>,
+    work: SyncSender<Work>,
 ) -> Result<(), End> {
     let world = Rc::clone(&shared.world);
     let Attached {
@@ -132,10 +132,9 @@ async fn feed(
     } = attach(&world, &hand, log_hand).await?;
     *shared.attached.borrow_mut() = Some(log);
     let mut versions = 0;
-    let rows = OwnedRows::default();
     let (_, spent) = std::sync::mpsc::channel();
     let work = (work, spent);
-    let batches = Batches::new(rows, engine.last_entry(), Duration::from_secs(10), work);
+    let batches = Batches::new(engine.last_entry(), Duration::from_secs(10), work);
     let mut sink = Watched {
         world: Rc::clone(&world),
         batches,
@@ -222,17 +221,13 @@ async fn attach(world: &Rc<World>, hand: &Rc<Hand>, log_hand: Rc<Hand>) -> Resul
 }
 
 /// Writes each batch to a file, waits for its alerts, and commits it.
-async fn write(
-    shared: Rc<Shared>,
-    hand: Rc<Hand>,
-    work: Receiver<Work<OwnedRows>>,
-) -> Result<(), End> {
+async fn write(shared: Rc<Shared>, hand: Rc<Hand>, work: Receiver<Work>) -> Result<(), End> {
     let world = &shared.world;
     let mut rows = Vec::new();
     let mut batch = 0;
     loop {
         match work.try_recv() {
-            Ok(Work::Rows(more)) => rows.extend(more.0),
+            Ok(Work::Rows(more)) => rows.extend(more.iter().map(|row| Row::of(&row))),
             Ok(Work::Seal(seal)) => {
                 batch += 1;
                 let file = write_file(&shared, &hand, (batch, std::mem::take(&mut rows))).await;
@@ -329,7 +324,7 @@ async fn send_alerts(shared: Rc<Shared>, hand: Rc<Hand>) -> Result<(), End> {
 /// The batches, and what went there: the places of the alerts' rows, and usage.
 struct Watched {
     world: Rc<World>,
-    batches: Batches<OwnedRows>,
+    batches: Batches,
     alerts: Vec<Place>,
     usage: Vec<Row>,
 }

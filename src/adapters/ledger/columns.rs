@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::buffers::{Fixed, Texts};
 use super::codes::Codes;
-use super::group::Values;
+use super::group::{GROUP_BYTES, GROUP_ROWS, Values};
 use super::schema::{file_schema, narrow};
 use crate::domain::entry::{Entry, GrantId, Payload, RawBody, Sink};
 use crate::domain::units::Day;
@@ -67,14 +67,6 @@ impl Columns {
     pub fn new(shard: u32) -> Self {
         Self {
             of_shard: shard.cast_signed(),
-            ..Self::default()
-        }
-    }
-
-    /// No rows yet, of the same shard.
-    pub fn like(&self) -> Self {
-        Self {
-            of_shard: self.of_shard,
             ..Self::default()
         }
     }
@@ -136,18 +128,23 @@ impl Columns {
         pool_ids.clear();
     }
 
-    pub fn rows(&self) -> usize {
+    /// They should be encoded before more is added.
+    pub fn is_full(&self) -> bool {
+        self.rows() >= GROUP_ROWS || self.bytes() >= GROUP_BYTES
+    }
+
+    fn rows(&self) -> usize {
         self.entry.values.len()
     }
 
-    /// Roughly the memory that the rows take, in bytes: the texts that may be long, and a
-    /// part for the rest.
-    pub fn bytes(&self) -> usize {
+    /// Roughly the memory that the rows take: the texts that may be long, and a part for the rest.
+    fn bytes(&self) -> usize {
         let texts = self.data.bytes.len() + self.event_id.bytes.len();
         let repeated = self.event_source.text.len() + self.customer.text.len();
         self.rows() * 256 + texts + repeated
     }
 
+    /// The rows' day; `None` when there are none.
     pub fn day(&self) -> Option<Day> {
         self.day
     }

@@ -16,9 +16,9 @@ use super::codes::Codes;
 use super::schema::is_repeated;
 
 /// Rows of a group: what a reader skips or reads at once, and what waits in memory.
-pub const GROUP_ROWS: usize = 64 << 10;
+pub(super) const GROUP_ROWS: usize = 64 << 10;
 /// Bytes of a group before encoding, roughly, so that long rows do not fill the memory.
-pub const GROUP_BYTES: usize = 24 << 20;
+pub(super) const GROUP_BYTES: usize = 24 << 20;
 
 /// One of its columns, to be encoded.
 #[derive(Clone, Copy)]

@@ -1,12 +1,14 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
-//! Owns the columns (`schema`), their memory (`columns`, `buffers`, `codes`, `group`), the files
+//! Owns rows between two threads (`block`), the columns (`schema`), their memory (`columns`,
+//! `buffers`, `codes`, `group`), the files
 //! (`encode`, `chunk`, `deltas`, `hybrid`, `footer`), what a commit is (`commit`) and asks of a
 //! log (`log`), the Delta table (`delta`), reading rows again (`recover`, `rows`, `ahead`), finding
 //! some of them (`find`), merging files (`compact`), the checkpoints of wallets (`wallets`) and
 //! the table of issued invoices (`books`). Leaves what a row means to `domain::entry`.
 
 mod ahead;
+mod block;
 mod books;
 mod buffers;
 mod chunk;
@@ -28,6 +30,7 @@ mod rows;
 mod schema;
 mod wallets;
 
+pub use block::{BLOCK_ROWS, RowBlock};
 pub use books::{Booked, Books, BooksError, lines_schema};
 pub use columns::{Columns, kept_body};
 pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
@@ -37,7 +40,6 @@ pub use delta::{
 };
 pub use encode::{EncodeError, FileWriter};
 pub use find::{ChargeName, WantedCharge, charges, rows_of_kind};
-pub use group::{GROUP_BYTES, GROUP_ROWS};
 pub use log::{Fate, Log, LogEntry, Nameplate};
 pub use recover::{RecoverError, has_row, message_rows, rows, rows_of_days};
 pub use wallets::{

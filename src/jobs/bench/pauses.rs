@@ -21,7 +21,6 @@ use super::measure::micros;
 use super::place::{Place, check, read_totals};
 use crate::adapters::cloudevents::Readings;
 use crate::adapters::files::{Block, LineReader};
-use crate::adapters::ledger::Columns;
 use crate::domain::customer::Shard;
 use crate::domain::engine::{Arrival, Engine, Message, Subject, TOUCHED};
 use crate::domain::event::Reading;
@@ -138,10 +137,10 @@ fn measure(
         committed: Arc::clone(&parts.committed),
     };
     let (work, writer) = writer.start();
-    let (rows, last_entry) = (Columns::new(shard), parts.engine.last_entry());
+    let last_entry = parts.engine.last_entry();
     let mut feed = Feed {
         engine: parts.engine,
-        batches: Batches::new(rows, last_entry, COMMIT_INTERVAL, work),
+        batches: Batches::new(last_entry, COMMIT_INTERVAL, work),
         checkpoints: checkpoints.start(parts.newest),
         seq: 0,
         now: OCTOBER,

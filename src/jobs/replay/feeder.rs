@@ -148,7 +148,7 @@ impl Feeder<'_> {
             seq,
             arrival,
         };
-        tell::<_, ReplayError>(name_of(reading).as_slice(), engine, batches)?;
+        tell::<ReplayError>(name_of(reading).as_slice(), engine, batches)?;
         engine.begin(&message, batches)?;
         engine.event(&message, 0, (reading, raw), batches)?;
         self.after_message(engine, batches)

@@ -17,7 +17,6 @@ use super::checkpoints::Checkpointer;
 use super::shard::{Attach, AttachedShard, Parts, ShardError, attach, keep_filter};
 use super::writer::{Writer, WriterError};
 use crate::adapters::files::{FileError, LineReader, Progress, STDIN};
-use crate::adapters::ledger::Columns;
 use crate::domain::alert::Alert;
 use crate::domain::duplicates::OlderFault;
 use crate::domain::engine::WALL_CLOCK_SLACK;
@@ -170,8 +169,7 @@ fn feed(
         committed,
     }
     .start();
-    let rows = Columns::new(shard.index);
-    let mut batches = Batches::new(rows, first_entry, BATCH_INTERVAL, work);
+    let mut batches = Batches::new(first_entry, BATCH_INTERVAL, work);
     let mut feeder = Feeder {
         source: &source,
         last: &last,

@@ -15,7 +15,7 @@ use super::ticks::Pulse;
 use super::{Ran, RunError};
 use crate::adapters::cloudevents::Readings;
 use crate::adapters::jetstream::{self, AlertSender, Message, worth_sending};
-use crate::adapters::ledger::{ChargeName, Columns};
+use crate::adapters::ledger::ChargeName;
 use crate::domain::engine::{self, Arrival, Engine, Subject, TOUCHED, WALL_CLOCK_SLACK};
 use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
@@ -85,11 +85,9 @@ impl Feed {
         writer: Writer,
         messages: mpsc::Receiver<Work>,
     ) -> Result<Ran, RunError> {
-        let shard = writer.shard;
         let first_entry = self.engine.last_entry();
         let (work, writer) = writer.start();
-        let mut batches =
-            Batches::new(Columns::new(shard), first_entry, self.commit_interval, work);
+        let mut batches = Batches::new(first_entry, self.commit_interval, work);
         let fed = self.feed(messages, &mut batches, &writer);
         if fed.is_ok() {
             batches.seal();
@@ -193,7 +191,7 @@ impl Feed {
         let subject = Subject::parse(message.subject.as_str());
         if let Subject::Wallet(_) = subject {
             let names: Vec<_> = names(batch, place).collect();
-            tell::<_, RunError>(&names, &mut self.engine, batches)?;
+            tell::<RunError>(&names, &mut self.engine, batches)?;
         }
         let arrival = Arrival::Broker {
             received_at: message.received_at,
