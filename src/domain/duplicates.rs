@@ -9,8 +9,10 @@
 //! of a keyed hash agree.)
 
 mod older;
+mod segment;
 
-pub use older::{Older, OlderFault, Place, Recent, Room, Segment, segment_of};
+pub use older::{Older, OlderFault, Place, Recent, Room, segment_of};
+pub use segment::Segment;
 
 use super::entry::Mark;
 use super::identity::{FilterKey, Identity};
@@ -126,9 +128,10 @@ impl DuplicateFilter {
         })
     }
 
-    /// Looks where an identity would be in memory, and nothing else: it is at hand then.
-    pub(super) fn touch(&self, identity: Identity) -> bool {
-        self.recent.find(identity.hash).is_some()
+    /// Looks where an identity would be in memory, so that it is at hand then; gives what means
+    /// nothing.
+    pub(super) fn touch(&self, identity: Identity) -> u32 {
+        self.recent.touch(identity.hash)
     }
 
     /// Since when an identity is occupied, whatever the payload; `None` where [`Verdict::New`] is
@@ -257,7 +260,12 @@ mod tests {
         }
 
         fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {
-            let taken: Vec<_> = recent.segments.into_iter().flatten().collect();
+            let taken: Vec<_> = recent
+                .segments
+                .iter()
+                .flat_map(Segment::iter)
+                .copied()
+                .collect();
             assert!(taken.len() == 3 && recent.last.entry > 0 || taken.len() == 1);
             self.0.extend(taken);
             Ok(())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::domain::duplicates::Recent;
+use crate::domain::duplicates::{Recent, Segment};
 
 use super::budget::Room;
 use super::fault::Fault;
@@ -104,7 +104,7 @@ impl Worker {
             self.filter = Arc::new(Filter::with_room(count, self.room.filter_blocks));
         }
         // First the filter, so that new identities are looked for in it only, then the file.
-        for hash in recent.segments.iter().flat_map(|segment| segment.keys()) {
+        for (hash, _) in recent.segments.iter().flat_map(Segment::iter) {
             self.filter.add(*hash);
             if let Some(Job::Refill(refill)) = &self.job {
                 refill.filter.add(*hash);

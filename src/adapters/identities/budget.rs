@@ -6,12 +6,10 @@
 
 use super::filter::BLOCK_BYTES;
 
-/// Places of a table of recent identities, sized in advance and never grown.
-const TABLE_PLACES: u64 = 1 << 14;
-/// A place: 16 bytes of hash, 16 of fingerprint and `since`, and one of the table's own.
-const PLACE_BYTES: u64 = 33;
-/// Identities that a table takes before it would grow: seven eighths.
-const TABLE_IDENTITIES: u64 = TABLE_PLACES / 8 * 7;
+/// Identities that a table of recent ones takes before it would grow.
+const TABLE_IDENTITIES: u64 = 1 << 14;
+/// What one takes: 16 bytes of hash, 16 of fingerprint and `since`, and two slots of 4.
+const IDENTITY_BYTES: u64 = 40;
 /// Read and write buffers, and the identities of one table while they are sorted.
 const BUFFERS_BYTES: u64 = 2 << 20;
 
@@ -29,13 +27,13 @@ pub struct Split {
 /// Divides `total_bytes`: a quarter for recent identities, a quarter for those that were handed
 /// over and are being written, half for the runs.
 ///
-/// A table takes 2¹⁴ × 33 B = 528 KiB for 14,336 identities, which is 37.7 B each; as the fullest
-/// of many has about 3 % more than the mean, an identity costs 39 B. Of 256 MiB, 64 MiB are 124
-/// tables with 1.7 million identities. There are never fewer than one table.
+/// A table takes 2¹⁴ × 40 B = 640 KiB; as the fullest of many has about 3 % more than the mean, an
+/// identity costs 41 B. Of 256 MiB, 64 MiB are 102 tables with 1.6 million identities. There are
+/// never fewer than one table.
 pub fn split(total_bytes: u64) -> Split {
     let quarter = total_bytes / 4;
     Split {
-        segments: (quarter / (TABLE_PLACES * PLACE_BYTES)).max(1) as usize,
+        segments: (quarter / (TABLE_IDENTITIES * IDENTITY_BYTES)).max(1) as usize,
         segment_identities: TABLE_IDENTITIES as usize,
         runs_bytes: total_bytes - 2 * quarter,
     }
@@ -74,11 +72,11 @@ mod tests {
 
     #[test]
     fn shares_add_up_to_no_more_than_the_whole() {
-        for (total_bytes, segments) in [(0, 1), (1 << 20, 1), (256 << 20, 124), (8 << 30, 3_971)] {
+        for (total_bytes, segments) in [(0, 1), (1 << 20, 1), (256 << 20, 102), (8 << 30, 3_276)] {
             let split = split(total_bytes);
             assert_eq!(split.segments, segments);
-            assert_eq!(split.segment_identities, 14_336);
-            let recent = split.segments as u64 * TABLE_PLACES * PLACE_BYTES;
+            assert_eq!(split.segment_identities, 16_384);
+            let recent = split.segments as u64 * TABLE_IDENTITIES * IDENTITY_BYTES;
             assert!(2 * recent + split.runs_bytes <= total_bytes || segments == 1);
             let room = Room::new(split.runs_bytes);
             let used = 2 * room.filter_blocks * BLOCK_BYTES + room.index_bytes;

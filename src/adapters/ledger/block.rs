@@ -15,7 +15,6 @@ pub const BLOCK_ROWS: usize = 1 << 10;
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// Rows of one day of one shard.
-#[derive(Default)]
 pub struct RowBlock {
     rows: Vec<Row>,
     /// The texts of all rows, each row's in the order of its lengths.
@@ -49,6 +48,15 @@ struct Row {
 const TEXTS: usize = 14;
 /// The length of no text.
 const NONE: u32 = u32::MAX;
+
+impl Default for RowBlock {
+    fn default() -> Self {
+        Self {
+            rows: Vec::with_capacity(BLOCK_ROWS),
+            text: String::with_capacity(BLOCK_BYTES / 2),
+        }
+    }
+}
 
 impl RowBlock {
     /// Forgets all rows, and keeps their memory.

@@ -47,6 +47,8 @@ pub(super) struct Encoder {
     zstd: Compressor<'static>,
     plain: Vec<u8>,
     packed: Vec<u8>,
+    /// For the next column.
+    spare: Vec<u8>,
 }
 
 /// A chunk in the making.
@@ -71,7 +73,14 @@ impl Encoder {
             zstd: Compressor::new(ZSTD_LEVEL)?,
             plain: Vec::new(),
             packed: Vec::new(),
+            spare: Vec::new(),
         })
+    }
+
+    /// Takes the bytes of a column that are no longer needed, for their memory.
+    pub(super) fn reuse(&mut self, bytes: Bytes) {
+        self.spare = bytes.into();
+        self.spare.clear();
     }
 
     /// Encodes a column; gives its bytes and what the file's footer says of them.
@@ -86,11 +95,12 @@ impl Encoder {
         {
             return self.encode(Values::Texts(&codes.to_texts()), description, asked);
         }
-        let mut sink = TrackedWrite::new(Vec::new());
+        let mut sink = TrackedWrite::new(std::mem::take(&mut self.spare));
         let Self {
             zstd,
             plain,
             packed,
+            ..
         } = self;
         let mut chunk = Chunk {
             writer: SerializedPageWriter::new(&mut sink),
@@ -244,13 +254,6 @@ impl Chunk<'_, '_> {
         (encoding, values): (Encoding, &[u8]),
         may_shrink: bool,
     ) -> Result<()> {
-        let mut bytes = Vec::new();
-        let nulls = self.nulls_of(rows);
-        let null_count = nulls.len();
-        if self.may_be_null {
-            hybrid::pack_levels(self.rows, rows, nulls, &mut bytes);
-        }
-        let levels = bytes.len();
         let mut is_compressed = false;
         if may_shrink {
             self.packed.clear();
@@ -259,19 +262,26 @@ impl Chunk<'_, '_> {
             self.zstd.compress_to_buffer(values, self.packed)?;
             is_compressed = self.packed.len() < values.len();
         }
-        bytes.extend_from_slice(if is_compressed { self.packed } else { values });
+        let kept = if is_compressed { &*self.packed } else { values };
+        let nulls = self.nulls_of(rows);
+        let null_count = nulls.len();
+        let mut levels = Vec::new();
+        if self.may_be_null {
+            hybrid::pack_levels(self.rows, rows, nulls, &mut levels);
+        }
+        let bytes = [&levels, kept].concat();
         let page = Page::DataPageV2 {
             buf: bytes.into(),
             num_values: rows as u32,
             encoding,
             num_nulls: null_count as u32,
             num_rows: rows as u32,
-            def_levels_byte_len: levels as u32,
+            def_levels_byte_len: levels.len() as u32,
             rep_levels_byte_len: 0,
             is_compressed,
             statistics: None,
         };
-        let page = CompressedPage::new(page, levels + values.len());
+        let page = CompressedPage::new(page, levels.len() + values.len());
         let spec = self.writer.write_page(page)?;
         self.compressed += spec.compressed_size;
         self.uncompressed += spec.uncompressed_size;

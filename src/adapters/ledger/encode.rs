@@ -169,6 +169,7 @@ impl FileWriter {
             };
             let (bytes, close) = self.encoder.encode(*column, description, asked)?;
             row_group.append_column(&bytes, close)?;
+            self.encoder.reuse(bytes);
         }
         row_group.close()?;
         Ok(())

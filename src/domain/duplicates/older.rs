@@ -1,14 +1,13 @@
 //! Identities that are handed over when memory is full.
 //!
-//! Owns what is known of one, the tables of recent ones, and what is asked of whoever takes them
-//! over. Leaves what a copy is to the filter, and files to `adapters`.
+//! Owns what is known of one, which table a recent one is in, and what is asked of whoever takes
+//! them over. Leaves a table to `segment`, what a copy is to the filter, and files to `adapters`.
 
-use std::collections::HashMap;
 use std::error::Error as Cause;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::segment::Segment;
 use crate::domain::entry::Mark;
 
 /// What is known of an occupied identity.
@@ -73,13 +72,11 @@ impl Cause for OlderFault {
 /// Identities in memory.
 pub struct Recent {
     /// By [`segment_of`], so that one after the other they are in the order of the hashes.
+    /// There are many, so that growing one does not hold up the engine.
     pub segments: Vec<Segment>,
     /// Identities of entries up to this one are in here, or were handed over earlier.
     pub last: Mark,
 }
-
-/// One table of many, so that growing one does not hold up the engine.
-pub type Segment = HashMap<[u64; 2], Place, BuildHasherDefault<SecondWord>>;
 
 /// How many identities stay in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,14 +99,20 @@ impl Recent {
 
     pub fn find(&self, hash: [u64; 2]) -> Option<Place> {
         let segment = self.segments.get(segment_of(hash, self.segments.len()))?;
-        segment.get(&hash).copied()
+        segment.find(hash)
+    }
+
+    /// See [`Segment::touch`].
+    pub(super) fn touch(&self, hash: [u64; 2]) -> u32 {
+        let segment = self.segments.get(segment_of(hash, self.segments.len()));
+        segment.map_or(0, |segment| segment.touch(hash))
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.segments
             .iter()
-            .map(|segment| segment.len() as u64)
+            .map(|segment| segment.count() as u64)
             .sum()
     }
 
@@ -118,7 +121,7 @@ impl Recent {
         let at = segment_of(hash, self.segments.len());
         let segment = &mut self.segments[at];
         segment.insert(hash, place);
-        segment.len()
+        segment.count()
     }
 }
 
@@ -126,20 +129,4 @@ impl Recent {
 /// one segment is below every hash of the next.
 pub fn segment_of(hash: [u64; 2], segments: usize) -> usize {
     ((u128::from(hash[0]) * segments as u128) >> 64) as usize
-}
-
-/// The keys are hashes already; within a segment the first word's high bits are alike.
-#[derive(Default)]
-pub struct SecondWord(u64);
-
-impl Hasher for SecondWord {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(word) = bytes.last_chunk() {
-            self.0 = u64::from_ne_bytes(*word);
-        }
-    }
 }

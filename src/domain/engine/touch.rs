@@ -19,10 +19,9 @@ impl Engine {
     /// it in turn, one event after the other, takes longer than deciding them. Customers beyond
     /// [`TOUCHED`] are passed over.
     pub fn touch<'a>(&self, events: impl Iterator<Item = (&'a str, Identity)> + Clone) {
-        let found = events
-            .clone()
-            .filter(|(_, identity)| self.filter.touch(*identity));
-        black_box(found.count());
+        let slots = events.clone();
+        let slots = slots.map(|(_, identity)| self.filter.touch(identity));
+        black_box(slots.fold(0, |all, slot| all ^ slot));
         self.touch_wallets(events.map(|(customer, _)| customer));
     }
 
