@@ -45,7 +45,7 @@ pub(super) struct Asked {
 /// Encodes the columns of a file, with memory that is used again.
 pub(super) struct Encoder {
     zstd: Compressor<'static>,
-    plain: Vec<u8>,
+    page: Vec<u8>,
     packed: Vec<u8>,
     /// For the next column.
     spare: Vec<u8>,
@@ -55,6 +55,8 @@ pub(super) struct Encoder {
 struct Chunk<'a, 'b> {
     writer: SerializedPageWriter<'a, Vec<u8>>,
     zstd: &'b mut Compressor<'static>,
+    /// The page at hand: which rows have a value, and the values.
+    page: &'b mut Vec<u8>,
     packed: &'b mut Vec<u8>,
     nulls: &'b [u32],
     may_be_null: bool,
@@ -71,7 +73,7 @@ impl Encoder {
     pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             zstd: Compressor::new(ZSTD_LEVEL)?,
-            plain: Vec::new(),
+            page: Vec::new(),
             packed: Vec::new(),
             spare: Vec::new(),
         })
@@ -97,14 +99,12 @@ impl Encoder {
         }
         let mut sink = TrackedWrite::new(std::mem::take(&mut self.spare));
         let Self {
-            zstd,
-            plain,
-            packed,
-            ..
+            zstd, page, packed, ..
         } = self;
         let mut chunk = Chunk {
             writer: SerializedPageWriter::new(&mut sink),
             zstd,
+            page,
             packed,
             nulls: column.nulls(),
             may_be_null: description.max_def_level() > 0,
@@ -116,8 +116,7 @@ impl Encoder {
             written: 0,
             offsets: OffsetIndexBuilder::new(),
         };
-        plain.clear();
-        let encodings = chunk.pages(column, plain)?;
+        let encodings = chunk.pages(column)?;
         let Chunk {
             rows,
             dictionary_at,
@@ -158,41 +157,45 @@ impl Encoder {
 
 impl Chunk<'_, '_> {
     /// Writes all pages; gives the encodings that are in them.
-    fn pages(&mut self, column: Values<'_>, plain: &mut Vec<u8>) -> Result<Vec<Encoding>> {
+    fn pages(&mut self, column: Values<'_>) -> Result<Vec<Encoding>> {
         let packing = Encoding::DELTA_BINARY_PACKED;
         let encoding = match column {
             Values::Ints(ints) => {
-                deltas::pack(&ints.values, plain);
-                self.page(ints.rows(), (packing, plain), false)?;
+                let rows = self.begin(ints.rows());
+                deltas::pack(&ints.values, self.page);
+                self.end(rows, packing, false)?;
                 packing
             }
             Values::Longs(longs) => {
-                deltas::pack(&longs.values, plain);
-                self.page(longs.rows(), (packing, plain), false)?;
+                let rows = self.begin(longs.rows());
+                deltas::pack(&longs.values, self.page);
+                self.end(rows, packing, false)?;
                 packing
             }
             Values::Flags(flags) => {
+                let rows = self.begin(flags.rows());
                 let values: Vec<_> = flags.values.iter().map(|flag| u32::from(*flag)).collect();
-                plain.extend([0; size_of::<u32>()]);
-                hybrid::pack(&values, 1, plain);
                 // A length in front, which other numbers in this encoding have not.
-                let length = (plain.len() - size_of::<u32>()) as u32;
-                plain[..size_of::<u32>()].copy_from_slice(&length.to_le_bytes());
-                self.page(flags.rows(), (Encoding::RLE, plain), false)?;
+                let at = self.page.len();
+                self.page.extend([0; size_of::<u32>()]);
+                hybrid::pack(&values, 1, self.page);
+                let (length, values) = self.page[at..].split_at_mut(size_of::<u32>());
+                length.copy_from_slice(&(values.len() as u32).to_le_bytes());
+                self.end(rows, Encoding::RLE, false)?;
                 Encoding::RLE
             }
             Values::Texts(texts) => {
-                self.texts(texts, plain)?;
+                self.texts(texts)?;
                 Encoding::DELTA_LENGTH_BYTE_ARRAY
             }
             Values::Codes(codes) => {
-                self.dictionary(codes, plain)?;
-                plain.clear();
+                self.dictionary(codes)?;
+                let rows = self.begin(codes.rows());
                 let greatest = codes.count().saturating_sub(1) as u32;
                 let width = u32::BITS - greatest.leading_zeros();
-                plain.push(width as u8);
-                hybrid::pack(&codes.codes, width, plain);
-                self.page(codes.rows(), (Encoding::RLE_DICTIONARY, plain), false)?;
+                self.page.push(width as u8);
+                hybrid::pack(&codes.codes, width, self.page);
+                self.end(rows, Encoding::RLE_DICTIONARY, false)?;
                 return Ok(vec![
                     Encoding::PLAIN,
                     Encoding::RLE,
@@ -203,41 +206,36 @@ impl Chunk<'_, '_> {
         Ok(vec![Encoding::RLE, encoding])
     }
 
-    fn texts(&mut self, texts: &Texts, plain: &mut Vec<u8>) -> Result<()> {
+    fn texts(&mut self, texts: &Texts) -> Result<()> {
         let (mut lengths, mut bytes) = (texts.lengths.as_slice(), texts.bytes.as_slice());
-        let rows = texts.rows();
-        while self.rows < rows || self.data_at.is_none() {
-            let count = (rows - self.rows).min(PAGE_ROWS);
-            let present = count - self.nulls_of(count).len();
-            let (here, after) = lengths.split_at(present);
+        let all = texts.rows();
+        while self.rows < all || self.data_at.is_none() {
+            let count = (all - self.rows).min(PAGE_ROWS);
+            let (here, after) = lengths.split_at(count - self.nulls_of(count).len());
             let length: usize = here.iter().map(|length| *length as usize).sum();
-            plain.clear();
-            deltas::pack(here, plain);
-            plain.extend_from_slice(&bytes[..length]);
+            let rows = self.begin(count);
+            deltas::pack(here, self.page);
+            self.page.extend_from_slice(&bytes[..length]);
             (lengths, bytes) = (after, &bytes[length..]);
-            self.page(count, (Encoding::DELTA_LENGTH_BYTE_ARRAY, plain), true)?;
+            self.end(rows, Encoding::DELTA_LENGTH_BYTE_ARRAY, true)?;
         }
         Ok(())
     }
 
-    fn dictionary(&mut self, codes: &Codes, plain: &mut Vec<u8>) -> Result<()> {
+    fn dictionary(&mut self, codes: &Codes) -> Result<()> {
+        self.page.clear();
         for text in codes.texts() {
-            plain.extend((text.len() as u32).to_le_bytes());
-            plain.extend(text.as_bytes());
+            self.page.extend((text.len() as u32).to_le_bytes());
+            self.page.extend(text.as_bytes());
         }
         let page = Page::DictionaryPage {
-            buf: self.zstd.compress(plain)?.into(),
+            buf: self.zstd.compress(self.page)?.into(),
             num_values: codes.count() as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         };
-        let spec = self
-            .writer
-            .write_page(CompressedPage::new(page, plain.len()))?;
-        self.compressed += spec.compressed_size;
-        self.uncompressed += spec.uncompressed_size;
-        self.written += spec.bytes_written;
-        self.dictionary_at = Some(spec.offset);
+        let (at, _) = self.write(page, self.page.len())?;
+        self.dictionary_at = Some(at);
         Ok(())
     }
 
@@ -247,51 +245,71 @@ impl Chunk<'_, '_> {
         &self.nulls[before(self.rows)..before(self.rows + rows)]
     }
 
-    /// Writes the next rows, whose values are encoded already.
-    fn page(
+    /// Begins a page of the next rows, whose values are to follow. Gives their number, how many
+    /// have no value, and where the values begin.
+    fn begin(&mut self, rows: usize) -> (usize, usize, usize) {
+        let mut page = std::mem::take(self.page);
+        page.clear();
+        let nulls = self.nulls_of(rows);
+        if self.may_be_null {
+            hybrid::pack_levels(self.rows, rows, nulls, &mut page);
+        }
+        let begun = (rows, nulls.len(), page.len());
+        *self.page = page;
+        begun
+    }
+
+    /// Writes the page at hand, to which the values of its rows were added.
+    fn end(
         &mut self,
-        rows: usize,
-        (encoding, values): (Encoding, &[u8]),
+        (rows, nulls, levels): (usize, usize, usize),
+        encoding: Encoding,
         may_shrink: bool,
     ) -> Result<()> {
+        let length = self.page.len();
         let mut is_compressed = false;
         if may_shrink {
+            let values = &self.page[levels..];
             self.packed.clear();
             self.packed
                 .reserve(zstd::zstd_safe::compress_bound(values.len()));
             self.zstd.compress_to_buffer(values, self.packed)?;
             is_compressed = self.packed.len() < values.len();
         }
-        let kept = if is_compressed { &*self.packed } else { values };
-        let nulls = self.nulls_of(rows);
-        let null_count = nulls.len();
-        let mut levels = Vec::new();
-        if self.may_be_null {
-            hybrid::pack_levels(self.rows, rows, nulls, &mut levels);
+        if is_compressed {
+            self.page.truncate(levels);
+            self.page.extend_from_slice(self.packed);
         }
-        let bytes = [&levels, kept].concat();
+        let bytes = Bytes::from(std::mem::take(self.page));
         let page = Page::DataPageV2 {
-            buf: bytes.into(),
+            buf: bytes.clone(),
             num_values: rows as u32,
             encoding,
-            num_nulls: null_count as u32,
+            num_nulls: nulls as u32,
             num_rows: rows as u32,
-            def_levels_byte_len: levels.len() as u32,
+            def_levels_byte_len: levels as u32,
             rep_levels_byte_len: 0,
             is_compressed,
             statistics: None,
         };
-        let page = CompressedPage::new(page, levels.len() + values.len());
+        let (at, size) = self.write(page, length)?;
+        // Nobody else has them any more, so that this is the same memory.
+        *self.page = bytes.into();
+        self.data_at.get_or_insert(at);
+        self.offsets.append_row_count(rows as i64);
+        self.offsets.append_offset_and_size(at as i64, size as i32);
+        self.rows += rows;
+        Ok(())
+    }
+
+    /// Gives where the page lies, and its size.
+    fn write(&mut self, page: Page, uncompressed: usize) -> Result<(u64, usize)> {
+        let page = CompressedPage::new(page, uncompressed);
         let spec = self.writer.write_page(page)?;
         self.compressed += spec.compressed_size;
         self.uncompressed += spec.uncompressed_size;
         self.written += spec.bytes_written;
-        self.data_at.get_or_insert(spec.offset);
-        self.offsets.append_row_count(rows as i64);
-        self.offsets
-            .append_offset_and_size(spec.offset as i64, spec.compressed_size as i32);
-        self.rows += rows;
-        Ok(())
+        Ok((spec.offset, spec.compressed_size))
     }
 }
 
