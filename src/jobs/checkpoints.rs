@@ -176,27 +176,26 @@ impl Checkpoints {
         }
     }
 
-    /// Ends the thread, with a last checkpoint if that is worth its while. All rows of the engine
-    /// that will ever be committed are.
-    pub fn finish(mut self, engine: &Engine) {
+    /// Begins a last checkpoint if that is worth its while, and takes all wallets of the one that is
+    /// begun. It is written meanwhile, and is seen once its rows are committed.
+    pub fn take_rest(&mut self, engine: &Engine) {
         if self.taking.is_none() {
             self.begin(engine);
         }
         while let Some(piece) = self.waiting.take().or_else(|| self.next_piece(engine)) {
-            if self
-                .work
-                .as_ref()
-                .is_none_or(|work| work.send(piece).is_err())
-            {
+            let work = self.work.as_ref();
+            if work.is_none_or(|work| work.send(piece).is_err()) {
                 break;
             }
         }
+    }
+
+    /// Ends the thread, and does something beside it. All rows that will ever be committed are.
+    pub fn finish(mut self, meanwhile: impl FnOnce()) {
         self.work = None;
-        if self
-            .thread
-            .take()
-            .is_some_and(|thread| thread.join().is_err())
-        {
+        meanwhile();
+        let thread = self.thread.take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::warn!("the checkpoints' thread stopped unexpectedly");
         }
     }

@@ -166,8 +166,8 @@ fn measure(
         return Err(io::Error::other("a period has not ended").into());
     }
     let periods = wallets.count();
-    feed.checkpoints.finish(&feed.engine);
-    keep_filter(feed.engine);
+    feed.checkpoints.take_rest(&feed.engine);
+    feed.checkpoints.finish(|| keep_filter(feed.engine));
     Ok((feed.longest, took, periods))
 }
 

@@ -213,11 +213,13 @@ fn feed(
         batches.seal();
     }
     drop(batches);
+    if is_whole {
+        checkpoints.take_rest(&engine);
+    }
     writer.join()?;
     let entries = engine.last_entry() - first_entry;
     if is_whole {
-        checkpoints.finish(&engine);
-        keep_filter(engine);
+        checkpoints.finish(|| keep_filter(engine));
     }
     outcome?;
     if feeder.line < known {

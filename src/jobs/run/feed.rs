@@ -93,12 +93,14 @@ impl Feed {
             batches.seal();
         }
         drop(batches);
+        if fed.is_ok() {
+            self.checkpoints.take_rest(&self.engine);
+        }
         // The writer's error comes first: it is why the engine could not go on.
         writer.join()?;
         let messages = fed?;
         let entries = self.engine.last_entry() - first_entry;
-        self.checkpoints.finish(&self.engine);
-        keep_filter(self.engine);
+        self.checkpoints.finish(|| keep_filter(self.engine));
         Ok(Ran { messages, entries })
     }
 
