@@ -19,9 +19,7 @@ pub fn period_end(start: Day, anchor: u8) -> Day {
     if this_month > from {
         return day(this_month);
     }
-    let next_month = from
-        .last_of_month()
-        .saturating_add(jiff::Span::new().days(1));
+    let next_month = from.last_of_month().tomorrow().unwrap_or(Date::MAX);
     day(anchored(next_month, anchor))
 }
 

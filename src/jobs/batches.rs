@@ -6,6 +6,7 @@
 //! Invariant: a batch ends between two messages, holds rows of one day, and names the last
 //! message of each source that is in it.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ use crate::domain::units::Timestamp;
 const BATCH_ROWS: i64 = 1_000_000;
 /// Bytes of a batch before encoding, roughly.
 const BATCH_BYTES: usize = 512 << 20;
+/// Bytes of blocks that may be on their way while a batch is committed. The engine waits when there
+/// are more.
+const OUT_BYTES_MAX: usize = 32 << 20;
 /// A batch of ticks alone, which tell nothing but the time, is cut when it is so old.
 const TICKS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
@@ -66,6 +70,9 @@ pub struct Batches {
     spent: Receiver<RowBlock>,
     /// Those that have; the last one was in use just now, and is at hand.
     idle: Vec<RowBlock>,
+    /// The bytes of those that have not, in their order, and of all together.
+    out: VecDeque<usize>,
+    out_bytes: usize,
     rows: RowBlock,
     last_entry: i64,
     /// Entries before the batch at hand.
@@ -95,6 +102,8 @@ impl Batches {
             work,
             spent,
             idle: Vec::new(),
+            out: VecDeque::new(),
+            out_bytes: 0,
             rows: RowBlock::default(),
             last_entry,
             sealed_entry: last_entry,
@@ -168,13 +177,29 @@ impl Batches {
     }
 
     fn send_rows(&mut self) {
-        if self.rows.rows() > 0 {
-            self.sealed_bytes += self.rows.bytes();
-            self.idle.extend(self.spent.try_iter());
-            let fresh = self.idle.pop().unwrap_or_default();
-            let rows = std::mem::replace(&mut self.rows, fresh);
-            self.gone |= self.work.send(Work::Rows(rows)).is_err();
+        if self.rows.rows() == 0 {
+            return;
         }
+        while let Ok(rows) = self.spent.try_recv() {
+            self.take_back(rows);
+        }
+        while self.out_bytes > OUT_BYTES_MAX
+            && let Ok(rows) = self.spent.recv()
+        {
+            self.take_back(rows);
+        }
+        let fresh = self.idle.pop().unwrap_or_default();
+        let rows = std::mem::replace(&mut self.rows, fresh);
+        let bytes = rows.bytes();
+        self.sealed_bytes += bytes;
+        self.out_bytes += bytes;
+        self.out.push_back(bytes);
+        self.gone |= self.work.send(Work::Rows(rows)).is_err();
+    }
+
+    fn take_back(&mut self, rows: RowBlock) {
+        self.out_bytes -= self.out.pop_front().unwrap_or_default();
+        self.idle.push(rows);
     }
 }
 
@@ -212,17 +237,18 @@ impl Sink for Batches {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
+    use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 
     use super::*;
     use crate::adapters::ledger::BLOCK_ROWS;
+    use crate::domain::entry::Payload;
     use crate::domain::units::Day;
 
     const INTERVAL: Duration = Duration::from_secs(3_600);
 
-    /// A day's rows may end where a group does, just before, and just behind it.
+    /// A day's rows may end where a block does, just before, and just behind it.
     #[test]
-    fn a_batch_holds_rows_of_one_day_wherever_groups_end() {
+    fn a_batch_holds_rows_of_one_day_wherever_blocks_end() {
         let (first, second) = (Day::new(20_000), Day::new(20_001));
         for rows in [
             1,
@@ -286,6 +312,41 @@ mod tests {
             batches.append(&row(entry, Timestamp::EPOCH));
         }
         assert_eq!(taken.try_iter().count(), 5);
+    }
+
+    /// Also when each is long, and the writer takes its time.
+    #[test]
+    fn rows_on_their_way_do_not_fill_the_memory() {
+        let (work, taken) = sync_channel(1_000);
+        let (back, spent) = channel();
+        let data = "x".repeat(1 << 20);
+        let writer = std::thread::spawn(move || {
+            let (mut held, mut most) = (Vec::new(), 0);
+            loop {
+                match taken.recv_timeout(Duration::from_millis(200)) {
+                    Ok(Work::Rows(rows)) => held.push(rows),
+                    Err(RecvTimeoutError::Timeout) => {
+                        most = most.max(held.iter().map(RowBlock::bytes).sum());
+                        held.drain(..)
+                            .for_each(|rows| back.send(rows).expect("a way back"));
+                    }
+                    Ok(_) => panic!("neither sealed nor looked for"),
+                    Err(RecvTimeoutError::Disconnected) => return most,
+                }
+            }
+        });
+        let mut batches = Batches::new(0, INTERVAL, (work, spent));
+        for entry in 1..=100 {
+            let data = Some(Payload::Data(&data));
+            let row = row(entry, Timestamp::EPOCH);
+            batches.append(&Entry { data, ..row });
+        }
+        drop(batches);
+        let most = writer.join().expect("a writer");
+        assert!(
+            most > OUT_BYTES_MAX / 2 && most < OUT_BYTES_MAX + (4 << 20),
+            "{most}"
+        );
     }
 
     fn row(entry: i64, received_at: Timestamp) -> Entry<'static> {

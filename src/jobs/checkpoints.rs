@@ -176,8 +176,8 @@ impl Checkpoints {
         }
     }
 
-    /// Begins a last checkpoint if that is worth its while, and takes all wallets of the one that is
-    /// begun. It is written meanwhile, and is seen once its rows are committed.
+    /// Begins a last checkpoint if that is worth its while, and takes all wallets of the one that
+    /// is begun. It is written meanwhile, and is seen once its rows are committed.
     pub fn take_rest(&mut self, engine: &Engine) {
         if self.taking.is_none() {
             self.begin(engine);

@@ -21,9 +21,8 @@ use crate::adapters::ledger::{
 };
 use crate::domain::entry::Sink;
 
-/// Blocks of rows that may wait while a batch is committed, 32 MiB at most. The engine waits when
-/// there are more.
-const WAITING: usize = 64;
+/// Blocks of rows that may wait while a batch is committed; the engine bounds their bytes.
+const WAITING: usize = 256;
 /// Commits between two checkpoints of the table's log: without them each commit and each opening
 /// takes longer than the one before.
 const COMMITS_A_CHECKPOINT: u64 = 100;

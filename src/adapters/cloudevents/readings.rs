@@ -96,10 +96,11 @@ impl Readings {
             }
             Err(broken) => {
                 let block = broken.into_bytes();
+                let mut text = std::mem::take(&mut self.text);
                 for place in line_ranges(&block).skip(skipped) {
-                    self.add_piece(&block, place);
+                    self.add_piece(&mut text, &block, place);
                 }
-                self.broken = block;
+                (self.text, self.broken) = (text, block);
             }
         }
     }
@@ -112,27 +113,21 @@ impl Readings {
         let whole = 0..body.len();
         each_event(body, content, |piece| match piece {
             Piece::Event(place) if is_text => self.add(&text, at + place.start, place),
-            Piece::Event(place) => {
-                self.text = std::mem::take(&mut text);
-                self.add_piece(body, place);
-                text = std::mem::take(&mut self.text);
-            }
+            Piece::Event(place) => self.add_piece(&mut text, body, place),
             Piece::Nothing => self.note(whole.clone(), EMPTY),
             Piece::Broken => self.note(whole.clone(), MALFORMED),
         });
         self.text = text;
     }
 
-    /// Reads what lies at `place` of bytes that are not all text.
-    fn add_piece(&mut self, bytes: &[u8], place: Range<usize>) {
+    /// Reads what lies at `place` of bytes that are not all text, and adds it to `text`.
+    fn add_piece(&mut self, text: &mut String, bytes: &[u8], place: Range<usize>) {
         let Ok(piece) = str::from_utf8(&bytes[place.clone()]) else {
             return self.note(place, MALFORMED);
         };
-        let mut text = std::mem::take(&mut self.text);
         let start = text.len();
         text.push_str(piece);
-        self.add(&text, start, place);
-        self.text = text;
+        self.add(text, start, place);
     }
 
     /// Reads what lies at `place` of its bytes, and from `start` on in `text`.

@@ -10,9 +10,9 @@ use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload, Sink};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
 /// Rows of a block: few enough that they are still at hand when the other thread takes them.
-pub const BLOCK_ROWS: usize = 1 << 10;
-/// Bytes of a block, so that long rows do not fill the memory.
-const BLOCK_BYTES: usize = 512 << 10;
+pub const BLOCK_ROWS: usize = 1 << 8;
+/// Bytes of a block, unless its last row is long.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// Rows of one day of one shard.
 pub struct RowBlock {
@@ -59,10 +59,11 @@ impl Default for RowBlock {
 }
 
 impl RowBlock {
-    /// Forgets all rows, and keeps their memory.
+    /// Forgets all rows, and keeps their memory unless a row was long.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.text.clear();
+        self.text.shrink_to(BLOCK_BYTES);
     }
 
     pub fn rows(&self) -> usize {

@@ -155,7 +155,7 @@ impl Encoder {
     }
 }
 
-impl Chunk<'_, '_> {
+impl<'b> Chunk<'_, 'b> {
     /// Writes all pages; gives the encodings that are in them.
     fn pages(&mut self, column: Values<'_>) -> Result<Vec<Encoding>> {
         let packing = Encoding::DELTA_BINARY_PACKED;
@@ -240,7 +240,7 @@ impl Chunk<'_, '_> {
     }
 
     /// Which of the next rows have no value.
-    fn nulls_of(&self, rows: usize) -> &[u32] {
+    fn nulls_of(&self, rows: usize) -> &'b [u32] {
         let before = |row: usize| self.nulls.partition_point(|null| (*null as usize) < row);
         &self.nulls[before(self.rows)..before(self.rows + rows)]
     }
@@ -248,15 +248,12 @@ impl Chunk<'_, '_> {
     /// Begins a page of the next rows, whose values are to follow. Gives their number, how many
     /// have no value, and where the values begin.
     fn begin(&mut self, rows: usize) -> (usize, usize, usize) {
-        let mut page = std::mem::take(self.page);
-        page.clear();
         let nulls = self.nulls_of(rows);
+        self.page.clear();
         if self.may_be_null {
-            hybrid::pack_levels(self.rows, rows, nulls, &mut page);
+            hybrid::pack_levels(self.rows, rows, nulls, self.page);
         }
-        let begun = (rows, nulls.len(), page.len());
-        *self.page = page;
-        begun
+        (rows, nulls.len(), self.page.len())
     }
 
     /// Writes the page at hand, to which the values of its rows were added.

@@ -25,8 +25,8 @@ pub(super) struct Codes {
     /// Their numbers, by their hash. What may be a text is up to producers, and the hash is seeded.
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// By a quicker hash, the last text that had it, and its number; about twice as many as there
-    /// are texts.
+    /// By a quicker hash, the last text that had it, and its number; twice as many as there are
+    /// texts or more, up to a limit.
     remembered: Vec<Numbered>,
     /// Of each row that has a text, its number.
     pub(super) codes: Vec<u32>,

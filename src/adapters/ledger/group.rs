@@ -15,7 +15,7 @@ use super::buffers::{Fixed, Texts};
 use super::codes::Codes;
 use super::schema::is_repeated;
 
-/// Rows of a group: what a reader skips or reads at once, and what waits in memory.
+/// Rows of a group, roughly: what a reader skips or reads at once, and what waits in memory.
 pub(super) const GROUP_ROWS: usize = 64 << 10;
 /// Bytes of a group before encoding, roughly, so that long rows do not fill the memory.
 pub(super) const GROUP_BYTES: usize = 24 << 20;

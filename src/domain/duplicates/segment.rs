@@ -10,6 +10,9 @@ use super::older::Place;
 /// Records of a chunk.
 const CHUNK: usize = 1 << 8;
 
+/// Records up to which a table grows in large steps.
+const QUICKLY: usize = 1 << 14;
+
 /// An identity and its place.
 type Record = ([u64; 2], Place);
 
@@ -96,7 +99,8 @@ impl Segment {
     }
 
     fn grow(&mut self) {
-        let room = (8 * self.count).max(CHUNK);
+        let times = if self.count < QUICKLY { 8 } else { 2 };
+        let room = (times * self.count).max(CHUNK);
         self.slots = vec![0; 2 * room];
         for number in 0..self.count {
             let (hash, _) = *self.record(number);
@@ -133,7 +137,7 @@ mod tests {
         };
         let (mut segment, mut map) = (Segment::default(), HashMap::new());
         assert_eq!(segment.find([0, 0]), None);
-        for number in 0..5_000 {
+        for number in 0..20_000 {
             let (since, again) = (number as i64, hash(number / 2));
             for hash in [hash(number), again] {
                 segment.insert(hash, place(since));

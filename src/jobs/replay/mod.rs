@@ -212,8 +212,9 @@ fn feed(
     if is_whole {
         batches.seal();
     }
+    let is_going_on = is_whole && batches.after_message().is_ok();
     drop(batches);
-    if is_whole {
+    if is_going_on {
         checkpoints.take_rest(&engine);
     }
     writer.join()?;

@@ -92,8 +92,9 @@ impl Feed {
         if fed.is_ok() {
             batches.seal();
         }
+        let is_going_on = fed.is_ok() && batches.after_message().is_ok();
         drop(batches);
-        if fed.is_ok() {
+        if is_going_on {
             self.checkpoints.take_rest(&self.engine);
         }
         // The writer's error comes first: it is why the engine could not go on.
