@@ -321,14 +321,16 @@ mod tests {
         let (back, spent) = channel();
         let data = "x".repeat(1 << 20);
         let writer = std::thread::spawn(move || {
-            let (mut held, mut most) = (Vec::new(), 0);
+            let (mut held, mut most) = (Vec::<RowBlock>::new(), 0);
             loop {
                 match taken.recv_timeout(Duration::from_millis(200)) {
                     Ok(Work::Rows(rows)) => held.push(rows),
                     Err(RecvTimeoutError::Timeout) => {
                         most = most.max(held.iter().map(RowBlock::bytes).sum());
-                        held.drain(..)
-                            .for_each(|rows| back.send(rows).expect("a way back"));
+                        for mut rows in held.drain(..) {
+                            rows.clear();
+                            back.send(rows).expect("a way back");
+                        }
                     }
                     Ok(_) => panic!("neither sealed nor looked for"),
                     Err(RecvTimeoutError::Disconnected) => return most,
