@@ -49,7 +49,8 @@ WITH names AS (
 ), days AS (
     -- Usage by task, and what is late by the day on which the work was done, too.
     SELECT customer, period,
-           CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END AS late_day,
+           CASE WHEN late AND CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END
+               AS late_day,
            task, unit, currency, MAX(entry) AS last_entry,
            COALESCE(SUM(quantity), 0) AS quantity, SUM(credits) AS credits,
            COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS overage,
@@ -57,7 +58,7 @@ WITH names AS (
     FROM ledger
     WHERE kind = 'usage'
     GROUP BY customer, period,
-             CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END,
+             CASE WHEN late AND CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END,
              task, unit, currency
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.

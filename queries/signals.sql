@@ -24,86 +24,16 @@
 -- the pool, 10 for each last period with overage and 10 for each at the ceiling, 10 for growth of 20
 -- percent and 10 for a saving now, up to 100. That of `under_use` adds 20 for each last period under
 -- 30 percent, 20 for no use in a week, 10 for a decline of 20 percent and 10 for a saving, up to 100.
-WITH clock AS (
-    SELECT MAX(received_at) AS now FROM ledger
-), uses AS (
-    SELECT customer, period,
-           CAST(GREATEST(COALESCE(SUM(credits), 0), 0) AS DECIMAL(28, 6)) AS credits,
-           CAST(COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0)
-                AS DECIMAL(28, 6)) AS overage,
-           -- Pools are granted by the clock and by every command but the one for other grants.
-           CAST(COALESCE(SUM(delta) FILTER (WHERE kind = 'grant'), 0) AS DECIMAL(28, 6)) AS pool
-    FROM ledger
-    WHERE credits IS NOT NULL
-       OR kind = 'grant' AND COALESCE(event_type, '') <> 'purser.wallet.granted'
-    GROUP BY customer, period
-), newest AS (
-    SELECT p.customer, p.period, p.currency,
-           ROW_NUMBER() OVER (PARTITION BY p.customer ORDER BY p.period DESC) AS ago
-    FROM periods AS p
-    CROSS JOIN clock AS c
-    WHERE p.period <= CAST(c.now AS DATE)
-), ended AS (
-    SELECT p.customer, p.period, COALESCE(u.pool, CAST(0 AS DECIMAL(28, 6))) AS pool, p.currency,
-           COALESCE(u.credits, CAST(0 AS DECIMAL(28, 6))) AS credits,
-           COALESCE(u.overage, CAST(0 AS DECIMAL(28, 6))) AS overage,
-           ROW_NUMBER() OVER (PARTITION BY p.customer ORDER BY p.period DESC) AS ago
-    FROM periods AS p
-    JOIN newest AS n ON n.customer = p.customer AND n.currency = p.currency AND n.ago = 1
-    CROSS JOIN clock AS c
-    LEFT JOIN uses AS u ON u.customer = p.customer AND u.period = p.period
-    WHERE p.period_end <= CAST(c.now AS DATE)
-), costs AS (
-    -- What is counted without the plan is the same in each of a customer's rows.
-    SELECT e.customer, t.plan AS offer, t.fee,
-           COUNT(*) FILTER (WHERE ago <= 3) AS compared_periods,
-           COUNT(*) FILTER (WHERE ago <= 3 AND overage > 0) AS overage_periods,
-           COUNT(*) FILTER (WHERE ago <= 3 AND credits >= e.pool) AS ceiling_periods,
-           COUNT(*) FILTER (WHERE ago <= 3 AND 10 * credits < 3 * e.pool) AS low_periods,
-           COALESCE(MIN(ago) FILTER (WHERE credits < e.pool) - 1, COUNT(*)) AS periods_at_ceiling,
-           MAX(credits) FILTER (WHERE ago = 1) AS newest,
-           MAX(credits) FILTER (WHERE ago = 2) AS before,
-           CASE WHEN COUNT(*) FILTER (WHERE ago <= 3 AND credits > t.pool
-                                        AND t.overage_mode <> 'bill') = 0
-                THEN CAST(SUM(CASE WHEN credits <= t.pool THEN CAST(t.fee AS DECIMAL(28, 9))
-                                   WHEN t.overage_mode = 'bill'
-                                   THEN CAST(t.fee + CAST((credits - t.pool) * t.overage_price
-                                                          AS DECIMAL(27, 9)) AS DECIMAL(28, 9))
-                                   END) FILTER (WHERE ago <= 3) AS DECIMAL(28, 9))
-                END AS cost
-    FROM ended AS e
-    LEFT JOIN offers AS t ON t.currency = e.currency
-    GROUP BY e.customer, t.plan, t.fee
-), joined AS (
-    SELECT w.customer, w.plan, w.period, w.period_end, w.used_percent, w.overage, w.pace,
-           s.run_out_date, s.customer IS NOT NULL AS is_outgrown, s.reason AS outgrown,
-           s.projected > s.pool AS is_heading_over, s.fitting_plan, s.saving AS saving_now,
-           COALESCE(h.compared_periods, 0) AS compared_periods,
-           COALESCE(h.overage_periods, 0) AS overage_periods,
-           COALESCE(h.ceiling_periods, 0) AS ceiling_periods,
-           COALESCE(h.low_periods, 0) AS low_periods,
-           COALESCE(h.periods_at_ceiling, 0) AS periods_at_ceiling,
-           CASE WHEN h.before > 0
-                THEN TRY_CAST(100 * (h.newest - h.before) / h.before AS DECIMAL(18, 1))
-                END AS growth,
-           MAX(CASE WHEN h.offer = w.plan THEN h.cost END) OVER (PARTITION BY w.customer)
-               AS cost_now_plan,
-           CASE WHEN h.cost IS NOT NULL THEN h.offer END AS best_plan, h.cost AS best_plan_cost,
-           ROW_NUMBER() OVER (PARTITION BY w.customer ORDER BY h.cost NULLS LAST, h.fee, h.offer)
-               AS place,
-           p.currency
-    FROM wallets AS w
-    JOIN periods AS p ON p.customer = w.customer AND p.period = w.period
-    LEFT JOIN upgrade_signals AS s ON s.customer = w.customer
-    LEFT JOIN costs AS h ON h.customer = w.customer
-    WHERE w.status <> 'closed'
-), called AS (
-    SELECT *, CAST(cost_now_plan - best_plan_cost AS DECIMAL(28, 9)) AS saving,
+WITH called AS (
+    SELECT customer, plan, period, period_end, used_percent, overage, pace, run_out_date,
+           reason AS outgrown, projected > pool AS is_heading_over, fitting_plan,
+           saving AS saving_now, compared_periods, overage_periods, ceiling_periods, low_periods,
+           periods_at_ceiling, growth, last_cost_now_plan AS cost_now_plan, best_plan,
+           best_plan_cost, last_saving AS saving, currency,
            CASE WHEN is_outgrown OR overage_periods > 0 OR ceiling_periods > 0 THEN 'ceiling'
                 WHEN low_periods >= 2 THEN 'under_use' END AS kind,
            CASE WHEN compared_periods = 1 THEN ' period' ELSE ' periods' END AS span
-    FROM joined
-    WHERE place = 1
+    FROM fits
 )
 SELECT customer, kind,
        LEAST(100, CASE kind

@@ -67,6 +67,28 @@ async fn a_burn_down_ends_where_the_wallet_stands() {
 }
 
 #[tokio::test]
+async fn what_few_rows_have_is_looked_for_in_few_row_groups_and_once() {
+    let folder = replayed().await;
+    let session = session(folder.path()).await;
+    let plan = "EXPLAIN ANALYZE SELECT entry FROM ledger WHERE kind = 'reversal'";
+    let plan = csv(&session, plan).await;
+    let after = |name: &str| plan.split(name).nth(1).expect(&plan);
+    let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let words = after("row_groups_pruned_bloom_filter=").split([' ', ',']);
+    let counts: Vec<u32> = words
+        .filter(is_number)
+        .take(2)
+        .map(|n| n.parse().unwrap())
+        .collect();
+    assert!(counts[1] < counts[0], "{plan}");
+    let filter = after(" predicate=")
+        .split("pruning_predicate")
+        .next()
+        .unwrap();
+    assert_eq!(filter.matches("kind@").count(), 1, "{filter}");
+}
+
+#[tokio::test]
 async fn no_grant_pays_or_ends_outside_of_its_time() {
     let folder = replayed().await;
     let session = session(folder.path()).await;

@@ -12,16 +12,17 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use super::error::SqlError;
+use super::session::{Limits, context_on, runtime};
 use super::tables::{GrantRow, PeriodRow};
 use crate::domain::calendar::{day_of_month, period_end};
 use crate::domain::command::{
-    CLOSED, ChangeAt, GRANTED, Granted, Opened, PLAN_CHANGED, PlanChanged,
+    CLOSED, ChangeAt, GRANTED, Granted, OPENED, Opened, PLAN_CHANGED, PlanChanged,
 };
 use crate::domain::event::Members;
 use crate::domain::price::{Plan, PriceBook};
@@ -29,13 +30,14 @@ use crate::domain::units::{Day, Timestamp};
 use crate::domain::wallet::BurnOrder;
 
 const WALLETS_AND_GRANTS: &str = "
-    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, data, shard,
+    SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, shard,
            grant_id
     FROM ledger
     WHERE kind IN ('wallet', 'grant') OR kind = 'rollover' AND delta > 0
     ORDER BY customer, entry";
 
-/// How far each shard is.
+/// How far each shard is; of a single one the files' statistics tell.
+const CLOCK: &str = "SELECT MAX(received_at) AS now FROM ledger";
 const CLOCKS: &str = "SELECT MAX(received_at) AS now FROM ledger GROUP BY shard";
 
 /// A row that opens or changes a wallet, or gives a pool.
@@ -80,15 +82,15 @@ pub async fn read_periods(
     book: &PriceBook,
     decode: Decode,
 ) -> Result<(Vec<PeriodRow>, Vec<GrantRow>), SqlError> {
-    let context = SessionContext::new();
+    let limits = Limits {
+        memory_bytes_max: None,
+    };
+    let context = context_on(runtime(&limits).map_err(SqlError::Open)?);
     context
         .register_table("ledger", ledger)
         .map_err(SqlError::Open)?;
-    let frame = context
-        .sql(WALLETS_AND_GRANTS)
-        .await
-        .map_err(SqlError::Open)?;
-    let batches = frame.collect().await.map_err(SqlError::Open)?;
+    let commands = commands(&context).await?;
+    let batches = rows(&context, WALLETS_AND_GRANTS).await?;
     let mut reckoned = Reckoned {
         book,
         decode,
@@ -100,13 +102,13 @@ pub async fn read_periods(
     };
     for batch in &batches {
         let text = |name| texts(batch, name).map_err(SqlError::Open);
-        let (customers, kinds, data) = (text("customer")?, text("kind")?, text("data")?);
+        let (customers, kinds) = (text("customer")?, text("kind")?);
         let (plans, versions) = (text("plan")?, text("price_version")?);
         let (types, grants) = (text("event_type")?, text("grant_id")?);
         let starts = column(batch, "period")?.as_primitive::<Date32Type>();
         let times = column(batch, "received_at")?.as_primitive::<TimestampMicrosecondType>();
-        let shards = column(batch, "shard")?.as_primitive::<Int32Type>();
-        for row in 0..batch.num_rows() {
+        let names = names(batch)?;
+        for (row, name) in names.into_iter().enumerate() {
             let row = Row {
                 customer: customers.value(row),
                 kind: kinds.value(row),
@@ -114,8 +116,8 @@ pub async fn read_periods(
                 start: Day::new(starts.value(row)),
                 terms: (versions.value(row), plans.value(row)),
                 received_at: Timestamp::new(times.value(row)),
-                data: data.is_valid(row).then(|| data.value(row)),
-                shard: shards.value(row),
+                data: commands.get(&name).map(String::as_str),
+                shard: name.0,
                 grant_id: grants.value(row),
             };
             reckoned.add(&row);
@@ -128,9 +130,8 @@ pub async fn read_periods(
         ..
     } = reckoned;
     close_the_last(book, &mut periods);
-    let frame = context.sql(CLOCKS).await.map_err(SqlError::Open)?;
     let mut clocks = Vec::new();
-    for batch in frame.collect().await.map_err(SqlError::Open)? {
+    for batch in rows(&context, if shard_count == 1 { CLOCK } else { CLOCKS }).await? {
         let times = column(&batch, "now")?.as_primitive::<TimestampMicrosecondType>();
         clocks.extend(times.iter().flatten());
     }
@@ -144,6 +145,37 @@ pub async fn read_periods(
         order,
     };
     Ok((periods, grants.into_iter().map(row).collect()))
+}
+
+/// The `data` of each command, by its row's shard and entry. Asked for by itself, since no column
+/// takes as long to read, and few rows have it.
+async fn commands(context: &SessionContext) -> Result<BTreeMap<(i32, i64), String>, SqlError> {
+    let sql = format!(
+        "SELECT shard, entry, ARROW_CAST(data, 'Utf8') AS data
+         FROM ledger
+         WHERE kind IN ('wallet', 'grant') AND data IS NOT NULL
+               AND event_type IN ('{OPENED}', '{PLAN_CHANGED}', '{CLOSED}', '{GRANTED}')"
+    );
+    let mut commands = BTreeMap::new();
+    for batch in rows(context, &sql).await? {
+        let data = texts(&batch, "data").map_err(SqlError::Open)?;
+        let data = data.iter().flatten().map(str::to_owned);
+        commands.extend(names(&batch)?.into_iter().zip(data));
+    }
+    Ok(commands)
+}
+
+/// Shard and entry of each row.
+fn names(batch: &RecordBatch) -> Result<Vec<(i32, i64)>, SqlError> {
+    let shards = column(batch, "shard")?.as_primitive::<Int32Type>();
+    let entries = column(batch, "entry")?.as_primitive::<Int64Type>();
+    let shards = shards.values().iter().copied();
+    Ok(shards.zip(entries.values().iter().copied()).collect())
+}
+
+async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
+    let frame = context.sql(sql).await.map_err(SqlError::Open)?;
+    frame.collect().await.map_err(SqlError::Open)
 }
 
 /// The periods so far; those of one customer come one after the other.

@@ -5,7 +5,7 @@
 //! Invariant: a view stands after every view that it reads, so that they register in order.
 
 /// Name and text of every view.
-pub(super) const VIEWS: [(&str, &str); 22] = [
+pub(super) const VIEWS: [(&str, &str); 24] = [
     ("reversals", include_str!("../../../queries/reversals.sql")),
     ("usage", include_str!("../../../queries/usage.sql")),
     ("overage", include_str!("../../../queries/overage.sql")),
@@ -13,6 +13,7 @@ pub(super) const VIEWS: [(&str, &str); 22] = [
     ("alerts", include_str!("../../../queries/alerts.sql")),
     ("rejected", include_str!("../../../queries/rejected.sql")),
     ("pace", include_str!("../../../queries/pace.sql")),
+    ("standings", include_str!("../../../queries/standings.sql")),
     ("wallets", include_str!("../../../queries/wallets.sql")),
     ("burn_down", include_str!("../../../queries/burn_down.sql")),
     (
@@ -33,6 +34,7 @@ pub(super) const VIEWS: [(&str, &str); 22] = [
     ),
     ("forecasts", include_str!("../../../queries/forecasts.sql")),
     ("offers", include_str!("../../../queries/offers.sql")),
+    ("fits", include_str!("../../../queries/fits.sql")),
     (
         "upgrade_signals",
         include_str!("../../../queries/upgrade_signals.sql"),

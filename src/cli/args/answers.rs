@@ -14,10 +14,10 @@ use crate::domain::rfc3339;
 /// Answers one SQL statement over the ledger and the views on it.
 ///
 /// There are `ledger`, `periods`, `grant_terms`, `prices`, `plans` and the views `usage`,
-/// `reversals`, `overage`, `grants`, `alerts`, `rejected`, `wallets`, `pace`, `burn_down`,
-/// `invoice_lines`, `usage_by_task`, `usage_by_day`, `margin_by_task`, `offers`, `forecasts`,
-/// `upgrade_signals`, `signals`, `statement`, `liability`, `breakage`, `revenue` and `deferred`,
-/// and the issued `invoices`.
+/// `reversals`, `overage`, `grants`, `alerts`, `rejected`, `pace`, `standings`, `wallets`,
+/// `burn_down`, `invoice_lines`, `usage_by_task`, `usage_by_day`, `margin_by_task`, `forecasts`,
+/// `offers`, `fits`, `upgrade_signals`, `signals`, `deferred`, `liability`, `breakage`, `revenue`
+/// and `statement`, and the issued `invoices`.
 ///
 /// purser query "select customer, sum(credits) from usage group by customer"
 ///

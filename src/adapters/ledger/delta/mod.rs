@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
+use datafusion::prelude::SessionContext;
 use deltalake::kernel::LogicalFileView;
 use deltalake::{DeltaTableError, checkpoints};
 use object_store::ObjectStore;
@@ -231,13 +232,12 @@ impl Ledger {
     /// [`Error::Delta`] when the log cannot be read.
     pub async fn provider(&mut self) -> Result<Arc<dyn TableProvider>, Error> {
         self.catch_up().await?;
-        Ok(self
-            .known
-            .log
-            .table
-            .table_provider()
-            .await
-            .map_err(DeltaTableError::from)?)
+        // A session that has filters passed on does so itself: asked to as well, the table would
+        // pass each on a second time, and each row would be filtered twice.
+        let plain = SessionContext::new().state();
+        let table = &self.known.log.table;
+        let provider = table.table_provider().with_session(Arc::new(plain)).await;
+        Ok(provider.map_err(DeltaTableError::from)?)
     }
 
     /// How many log entries a reader must replay after the newest checkpoint.
