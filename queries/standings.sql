@@ -24,31 +24,39 @@ WITH clock AS (
            MAX(entry) AS as_of_entry,
            -- The entry comes before the balance, so that the greatest ends with the newest balance.
            MAX(CAST(entry AS DECIMAL(38, 6)) * 1000000000000 + balance) AS newest,
-           MAX(entry) FILTER (WHERE balance > 0 OR event_type = 'purser.wallet.opened')
-               AS covered_entry,
-           MAX(entry) FILTER (WHERE kind = 'usage' AND grant_id IS NULL AND credits > 0
-                                AND amount IS NULL) AS unbilled_entry,
+           MAX(entry) FILTER (WHERE balance > 0) AS covered_entry,
+           -- Only usage has credits above zero.
+           MAX(entry) FILTER (WHERE grant_id IS NULL AND credits > 0 AND amount IS NULL)
+               AS unbilled_entry,
+           SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
+           SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage
+    FROM ledger
+    WHERE balance IS NOT NULL
+    GROUP BY customer, period
+), changes AS (
+    -- By themselves, since few row groups have any.
+    SELECT customer, period,
            MAX(entry) FILTER (WHERE kind = 'wallet') AS wallet_entry,
+           MAX(entry) FILTER (WHERE event_type = 'purser.wallet.opened') AS opened_entry,
            MAX(entry) FILTER (WHERE kind = 'wallet' AND event_type = 'purser.wallet.closed')
                AS closed_entry,
-           SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
-           SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage,
            -- Pools are granted by the clock and by every command but the one for other grants.
            SUM(delta) FILTER (WHERE kind = 'grant'
                                 AND COALESCE(event_type, '') <> 'purser.wallet.granted') AS pool
     FROM ledger
-    WHERE balance IS NOT NULL
+    WHERE kind IN ('wallet', 'grant') AND balance IS NOT NULL
     GROUP BY customer, period
 ), booked AS (
     -- back counts a wallet's periods from the newest.
     SELECT s.customer, s.period, p.period_end, p.plan, p.currency, p.next_plan, s.as_of_entry,
-           s.newest, s.covered_entry, s.unbilled_entry, s.wallet_entry, s.closed_entry,
-           COALESCE(s.used, 0) AS used, COALESCE(s.overage, 0) AS overage,
-           COALESCE(s.pool, 0) AS pool,
+           s.newest, GREATEST(s.covered_entry, c.opened_entry) AS covered_entry, s.unbilled_entry,
+           c.wallet_entry, c.closed_entry, COALESCE(s.used, 0) AS used,
+           COALESCE(s.overage, 0) AS overage, COALESCE(c.pool, 0) AS pool,
            ROW_NUMBER() OVER (PARTITION BY s.customer ORDER BY s.period DESC) AS back,
            FIRST_VALUE(p.currency) OVER (PARTITION BY s.customer ORDER BY s.period DESC)
                AS currency_now
     FROM sums AS s
+    LEFT JOIN changes AS c ON c.customer = s.customer AND c.period = s.period
     LEFT JOIN periods AS p ON p.customer = s.customer AND p.period = s.period
 ), ended AS (
     SELECT *, currency = currency_now AND period_end <= today AS has_ended,

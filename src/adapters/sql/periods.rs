@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimestampMicr
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use futures::try_join;
 
 use super::error::SqlError;
 use super::session::{Limits, context_on, runtime};
@@ -89,8 +90,12 @@ pub async fn read_periods(
     context
         .register_table("ledger", ledger)
         .map_err(SqlError::Open)?;
-    let commands = commands(&context).await?;
-    let batches = rows(&context, WALLETS_AND_GRANTS).await?;
+    let clock = if shard_count == 1 { CLOCK } else { CLOCKS };
+    let (commands, batches, clock) = try_join!(
+        commands(&context),
+        rows(&context, WALLETS_AND_GRANTS),
+        rows(&context, clock),
+    )?;
     let mut reckoned = Reckoned {
         book,
         decode,
@@ -131,7 +136,7 @@ pub async fn read_periods(
     } = reckoned;
     close_the_last(book, &mut periods);
     let mut clocks = Vec::new();
-    for batch in rows(&context, if shard_count == 1 { CLOCK } else { CLOCKS }).await? {
+    for batch in clock {
         let times = column(&batch, "now")?.as_primitive::<TimestampMicrosecondType>();
         clocks.extend(times.iter().flatten());
     }

@@ -32,7 +32,8 @@ impl Engine {
             *place = self.wallets.place(customer);
         }
         let places = places.into_iter().flatten();
-        let numbers = places.map(|place| touch(self.wallets.at(place)));
+        let wallets = &self.wallets;
+        let numbers = places.map(|place| wallets.as_of_entry(place) ^ touch(wallets.at(place)));
         black_box(numbers.fold(0, |all, number| all ^ number));
     }
 }
