@@ -2,8 +2,8 @@
 -- Parameters: none; a view, so filter it with WHERE. `upgrade_signals` and `signals` are read from it.
 -- Units:      as in `upgrade_signals`, which explains the columns up to reason, and in `signals`, which
 --             explains the rest; last_cost_now_plan and last_saving are its cost_now_plan and saving.
--- One row is: one open wallet. What is of a period like the current one is null unless is_outgrown,
---             which says that the wallet is in `upgrade_signals`.
+-- One row is: one open wallet. is_outgrown says that it is in `upgrade_signals`; else run_out_date,
+--             cost_now_plan, fitting_plan and its cost, saving and reason are null.
 WITH outgrown AS (
     SELECT *,
            COALESCE(is_current AND (used_percent >= 80 OR overage > 0 OR projected > pool), FALSE)

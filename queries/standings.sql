@@ -47,13 +47,14 @@ WITH clock AS (
     WHERE kind IN ('wallet', 'grant') AND balance IS NOT NULL
     GROUP BY customer, period
 ), booked AS (
-    -- back counts a wallet's periods from the newest.
-    SELECT s.customer, s.period, p.period_end, p.plan, p.currency, p.next_plan, s.as_of_entry,
+    -- back counts a wallet's periods from the newest. One has not begun when the ledger is shown up to
+    -- a row before its pool; what is booked to it is the wallet's all the same.
+    SELECT s.customer, p.period, p.period_end, p.plan, p.currency, p.next_plan, s.as_of_entry,
            s.newest, GREATEST(s.covered_entry, c.opened_entry) AS covered_entry, s.unbilled_entry,
            c.wallet_entry, c.closed_entry, COALESCE(s.used, 0) AS used,
            COALESCE(s.overage, 0) AS overage, COALESCE(c.pool, 0) AS pool,
-           ROW_NUMBER() OVER (PARTITION BY s.customer ORDER BY s.period DESC) AS back,
-           FIRST_VALUE(p.currency) OVER (PARTITION BY s.customer ORDER BY s.period DESC)
+           ROW_NUMBER() OVER (PARTITION BY s.customer ORDER BY p.period DESC NULLS LAST) AS back,
+           FIRST_VALUE(p.currency) OVER (PARTITION BY s.customer ORDER BY p.period DESC NULLS LAST)
                AS currency_now
     FROM sums AS s
     LEFT JOIN changes AS c ON c.customer = s.customer AND c.period = s.period
@@ -93,6 +94,7 @@ WITH clock AS (
            MAX(credits) FILTER (WHERE ago = 3) AS credits_3_ago
     FROM counted
     GROUP BY customer
+    HAVING MAX(period) IS NOT NULL
 ), paced AS (
     SELECT m.*, a.credits_per_day AS pace, a.credits AS pace_credits, 1440 * a.days AS pace_minutes,
            c.next_minute,

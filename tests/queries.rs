@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use purser::adapters::sql::output::{Format, write};
-use purser::adapters::sql::session::{Limits, Session};
+use purser::adapters::sql::session::{AsOf, Limits, Session};
 use purser::jobs::data::DataFolder;
 use purser::jobs::sql;
 use story::{ENDS, STANDS, replayed, repository, text};
@@ -64,6 +64,21 @@ async fn a_burn_down_ends_where_the_wallet_stands() {
     let answer = csv(&session, STANDS).await;
     assert_eq!(csv(&session, ENDS).await, answer);
     assert_eq!(answer.lines().count(), 12, "{answer}");
+}
+
+#[tokio::test]
+async fn a_ledger_that_ends_within_an_opening_shows_no_wallet_without_its_plan() {
+    let folder = replayed().await;
+    for entry in 1..=8 {
+        let as_of = Some(AsOf::Entry(entry));
+        let session = session_as_of(folder.path(), as_of).await;
+        let wallets = csv(
+            &session,
+            "SELECT customer FROM standings WHERE plan IS NULL",
+        )
+        .await;
+        assert_eq!(wallets, "customer\n", "as of {entry}");
+    }
 }
 
 #[tokio::test]
@@ -206,11 +221,15 @@ async fn plain_sums_of_the_ledger_are_right() {
 }
 
 async fn session(folder: &Path) -> Session {
+    session_as_of(folder, None).await
+}
+
+async fn session_as_of(folder: &Path, as_of: Option<AsOf>) -> Session {
     let data = DataFolder::new(folder.to_str().expect("UTF-8"), None).expect("a data folder");
     let limits = Limits {
         memory_bytes_max: None,
     };
-    sql::open(&data, &limits, None).await.expect("a ledger")
+    sql::open(&data, &limits, as_of).await.expect("a ledger")
 }
 
 async fn csv(session: &Session, statement: &str) -> String {

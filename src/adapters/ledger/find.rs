@@ -1,7 +1,7 @@
 //! Rows found by what stands in one of their columns.
 //!
-//! Owns the search: files by their bloom filters, then rows by the one column, so that little else
-//! is decoded. Leaves what is done with a row to the caller.
+//! Owns the search: row groups by their Bloom filters or least and greatest values, then rows by the
+//! one column, so that little else is read. Leaves what is done with a row to the caller.
 //!
 //! Invariant: of several charges of one event the newest is found.
 
@@ -9,7 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use futures::{FutureExt, StreamExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
@@ -18,10 +19,10 @@ use parquet::errors::ParquetError;
 
 use super::delta::{Bounds, Ledger, LedgerFile};
 use super::pieces::{Pieces, store_error};
-use super::recover::{RecoverError, shard_files};
+use super::recover::{RecoverError, may_be_within, shard_files};
 use super::rows::rows_of;
 use crate::domain::engine::Charged;
-use crate::domain::entry::{Entry, Kind};
+use crate::domain::entry::{Entry, Kind, Mark};
 use crate::domain::units::Timestamp;
 
 /// The event of a charge.
@@ -88,7 +89,7 @@ pub async fn charges(
         }
         let only = Only {
             column: "event_id",
-            values,
+            values: Values::Texts(values),
         };
         // The newest charge of a file comes last in it.
         let mut newest = HashMap::new();
@@ -137,7 +138,7 @@ pub async fn rows_of_kind<E: From<RecoverError>>(
     files.sort_by_key(|file| file.entries.map_or(0, |entries| entries.min));
     let only = Only {
         column: "kind",
-        values: [kind.name().to_owned()].into(),
+        values: Values::Texts([kind.name().to_owned()].into()),
     };
     for file in files {
         each(ledger, (&file, shard), &only, &mut take).await?;
@@ -145,11 +146,98 @@ pub async fn rows_of_kind<E: From<RecoverError>>(
     Ok(())
 }
 
+/// Hands the rows of one message of `source` to `take`, in order of entry.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub async fn message_rows(
+    ledger: &mut Ledger,
+    (shard, source, seq): (u32, &str, i64),
+    mut take: impl FnMut(&Entry<'_>),
+) -> Result<(), RecoverError> {
+    let mut files = shard_files(ledger, shard).await?;
+    files.retain(|file| {
+        file.seqs
+            .is_none_or(|seqs| (seqs.min..=seqs.max).contains(&seq))
+    });
+    files.sort_by_key(|file| Reverse(file.entries.map_or(i64::MAX, |entries| entries.max)));
+    let only = Only {
+        column: "seq",
+        values: Values::Number(seq),
+    };
+    for file in files {
+        let mut found = false;
+        each(ledger, (&file, shard), &only, &mut |row| {
+            if row.source == source {
+                found = true;
+                take(row);
+            }
+            Ok::<(), RecoverError>(())
+        })
+        .await?;
+        // All rows of a message are in one file.
+        if found {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the shard has this very row.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub async fn has_row(ledger: &mut Ledger, shard: u32, wanted: Mark) -> Result<bool, RecoverError> {
+    let mut files = shard_files(ledger, shard).await?;
+    files.retain(|file| {
+        file.entries
+            .is_none_or(|entries| (entries.min..=entries.max).contains(&wanted.entry))
+    });
+    let only = Only {
+        column: "entry",
+        values: Values::Number(wanted.entry),
+    };
+    let mut found = false;
+    for file in files {
+        each(ledger, (&file, shard), &only, &mut |row| {
+            found |= Mark::of(row) == wanted;
+            Ok::<(), RecoverError>(())
+        })
+        .await?;
+    }
+    Ok(found)
+}
+
 /// The rows whose `column` holds one of `values`.
 #[derive(Clone)]
 struct Only {
     column: &'static str,
-    values: BTreeSet<String>,
+    values: Values,
+}
+
+#[derive(Clone)]
+enum Values {
+    Texts(BTreeSet<String>),
+    Number(i64),
+}
+
+impl Values {
+    /// Which of a column's rows hold one; all of them where it is of another type.
+    fn held_by(&self, column: &dyn Array) -> BooleanArray {
+        let held: Option<BooleanArray> = match self {
+            Self::Texts(values) => column.as_string_opt::<i32>().map(|texts| {
+                let holds = |text: Option<&str>| text.is_some_and(|text| values.contains(text));
+                texts.iter().map(|text| Some(holds(text))).collect()
+            }),
+            Self::Number(value) => column.as_primitive_opt::<Int64Type>().map(|numbers| {
+                let holds = |number: Option<i64>| Some(number == Some(*value));
+                numbers.iter().map(holds).collect()
+            }),
+        };
+        held.unwrap_or_else(|| vec![true; column.len()].into())
+    }
 }
 
 async fn each<E: From<RecoverError>>(
@@ -209,14 +297,21 @@ async fn read<E>(
     let column = column.ok_or(ReadError::Column)?;
     let mut groups = Vec::new();
     for group in 0..builder.metadata().num_row_groups() {
-        let filter = builder
-            .get_row_group_column_bloom_filter(group, column)
-            .await?;
-        let may_hold = |value: &String| {
-            let filter = filter.as_ref();
-            filter.is_none_or(|filter| filter.check(value.as_str()))
+        let may_hold = match &only.values {
+            Values::Number(value) => {
+                let only_it = Bounds {
+                    min: *value,
+                    max: *value,
+                };
+                may_be_within(builder.metadata().row_group(group), only.column, only_it)
+            }
+            Values::Texts(values) => {
+                let filter = builder.get_row_group_column_bloom_filter(group, column);
+                let filter = filter.await?;
+                filter.is_none_or(|filter| values.iter().any(|text| filter.check(text.as_str())))
+            }
         };
-        if only.values.iter().any(may_hold) {
+        if may_hold {
             groups.push(group);
         }
     }
@@ -225,14 +320,7 @@ async fn read<E>(
     }
     let mask = ProjectionMask::leaves(builder.parquet_schema(), [column]);
     let values = only.values.clone();
-    let holds = ArrowPredicateFn::new(mask, move |batch| {
-        let texts = batch.column(0).as_string_opt::<i32>();
-        let holds = |text: Option<&str>| Some(text.is_some_and(|text| values.contains(text)));
-        Ok(texts.map_or_else(
-            || BooleanArray::from(vec![true; batch.num_rows()]),
-            |texts| texts.iter().map(holds).collect(),
-        ))
-    });
+    let holds = ArrowPredicateFn::new(mask, move |batch| Ok(values.held_by(batch.column(0))));
     let rows = builder
         .with_row_groups(groups)
         .with_row_filter(RowFilter::new(vec![Box::new(holds)]));

@@ -39,9 +39,9 @@ pub use delta::{
     Bounds, Error, Ledger, LedgerFile, Merge, NewFile, Trouble, data_store, data_url, reach,
 };
 pub use encode::{EncodeError, FileWriter};
-pub use find::{ChargeName, WantedCharge, charges, rows_of_kind};
+pub use find::{ChargeName, WantedCharge, charges, has_row, message_rows, rows_of_kind};
 pub use log::{Fate, Log, LogEntry, Nameplate};
-pub use recover::{RecoverError, has_row, message_rows, rows, rows_of_days};
+pub use recover::{RecoverError, rows, rows_of_days};
 pub use wallets::{
     About, Checkpoint, NewWallets, WalletRows, WalletsError, WalletsFile, newest_checkpoint,
 };

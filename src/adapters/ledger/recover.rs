@@ -6,7 +6,6 @@
 //! Invariant: every row of the shard up to the fence comes exactly once, in order of `entry`, as
 //! long as no file spans another's entries.
 
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
@@ -22,7 +21,7 @@ use super::ahead::ahead;
 use super::delta::{self, Bounds, Ledger, LedgerFile};
 use super::rows::rows_of;
 use crate::domain::calendar;
-use crate::domain::entry::{Entry, Mark};
+use crate::domain::entry::Entry;
 use crate::domain::units::Day;
 
 /// Rows that are decoded at once.
@@ -93,73 +92,15 @@ pub async fn rows_of_days<E: From<RecoverError>>(
     for file in files {
         let partition = file.day.parse().ok().map(calendar::day);
         let content = Content::fetch(ledger, &file).await?;
-        content.rows((shard, after), ("entry", later), &mut |rows| {
-            take(partition, rows)
+        let path = file.path.to_string();
+        let is_wanted = |group: &RowGroupMetaData| may_be_within(group, "entry", later);
+        content.batches(is_wanted, |batch| {
+            rows_of(&batch, &path, (shard, after), &mut |rows| {
+                take(partition, rows)
+            })
         })?;
     }
     Ok(())
-}
-
-/// Hands the rows of one message of `source` to `each`, in order of entry.
-///
-/// # Errors
-///
-/// A file can't be read.
-pub async fn message_rows(
-    ledger: &mut Ledger,
-    (shard, source, seq): (u32, &str, i64),
-    mut each: impl FnMut(&Entry<'_>),
-) -> Result<(), RecoverError> {
-    let mut files = shard_files(ledger, shard).await?;
-    let only = Bounds { min: seq, max: seq };
-    files.retain(|file| {
-        file.seqs
-            .is_none_or(|seqs| (seqs.min..=seqs.max).contains(&seq))
-    });
-    files.sort_by_key(|file| Reverse(file.entries.map_or(i64::MAX, |entries| entries.max)));
-    for file in files {
-        let content = Content::fetch(ledger, &file).await?;
-        let mut found = false;
-        content.rows((shard, i64::MIN), ("seq", only), &mut |rows| {
-            let rows = rows.iter();
-            for row in rows.filter(|row| row.seq == seq && row.source == source) {
-                found = true;
-                each(row);
-            }
-            Ok::<(), RecoverError>(())
-        })?;
-        // All rows of a message are in one file.
-        if found {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Whether the shard has this very row.
-///
-/// # Errors
-///
-/// A file can't be read.
-pub async fn has_row(ledger: &mut Ledger, shard: u32, wanted: Mark) -> Result<bool, RecoverError> {
-    let only = Bounds {
-        min: wanted.entry,
-        max: wanted.entry,
-    };
-    let mut files = shard_files(ledger, shard).await?;
-    files.retain(|file| {
-        file.entries
-            .is_none_or(|entries| (entries.min..=entries.max).contains(&wanted.entry))
-    });
-    let mut found = false;
-    for file in files {
-        let content = Content::fetch(ledger, &file).await?;
-        content.rows((shard, i64::MIN), ("entry", only), &mut |rows| {
-            found |= rows.iter().any(|row| Mark::of(row) == wanted);
-            Ok::<(), RecoverError>(())
-        })?;
-    }
-    Ok(found)
 }
 
 pub(super) async fn shard_files(
@@ -187,19 +128,6 @@ impl Content {
         let found = ledger.store().get(&file.path).await.map_err(failed)?;
         let bytes = found.bytes().await.map_err(failed)?;
         Ok(Self { path, bytes })
-    }
-
-    /// Hands over the rows of `shard` above the entry `after` that are in row groups where `column`
-    /// may be `within`.
-    fn rows<E: From<RecoverError>>(
-        self,
-        shard_after: (u32, i64),
-        (column, within): (&str, Bounds<i64>),
-        take: &mut impl FnMut(&[Entry<'_>]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let path = self.path.clone();
-        let is_wanted = |group: &RowGroupMetaData| may_be_within(group, column, within);
-        self.batches(is_wanted, |batch| rows_of(&batch, &path, shard_after, take))
     }
 
     /// Hands over the rows of the row groups that are wanted, some at once.
@@ -251,7 +179,7 @@ pub(super) fn unpanicked<T>(read: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// False only when the statistics of the row group exclude it.
-fn may_be_within(group: &RowGroupMetaData, column: &str, within: Bounds<i64>) -> bool {
+pub(super) fn may_be_within(group: &RowGroupMetaData, column: &str, within: Bounds<i64>) -> bool {
     let chunk = group
         .columns()
         .iter()

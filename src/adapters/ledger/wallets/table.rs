@@ -20,7 +20,7 @@ use super::columns::{COLUMNS, PARTITION};
 use super::file::{Checkpoint, NewWallets};
 use super::{About, TABLE, WalletsError};
 use crate::adapters::ledger::delta::{Ledger, table_at};
-use crate::adapters::ledger::recover::has_row;
+use crate::adapters::ledger::find::has_row;
 use crate::adapters::ledger::schema::delta_columns;
 
 /// How long a checkpoint's file stays after another took its place, for those who still read it.

@@ -222,7 +222,7 @@ mod tests {
         let tables = |view: &str| VIEW_TABLES[view];
         assert_eq!((tables("overage"), tables("alerts")), (1, 1));
         assert!(
-            (20..60).contains(&tables("signals")),
+            (10..30).contains(&tables("signals")),
             "{}",
             tables("signals")
         );
