@@ -1,7 +1,7 @@
 //! Rows found by what stands in one of their columns.
 //!
-//! Owns the search: row groups by their Bloom filters or least and greatest values, then rows by the
-//! one column, so that little else is read. Leaves what is done with a row to the caller.
+//! Owns the search: row groups by their Bloom filters or least and greatest values, then rows by
+//! the one column, so that little else is read. Leaves what is done with a row to the caller.
 //!
 //! Invariant: of several charges of one event the newest is found.
 
