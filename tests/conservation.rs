@@ -59,8 +59,8 @@ fn credits_are_conserved_to_the_microcredit() {
             engine.recall(found.into_iter().collect());
         }
         engine.begin(&message, &mut books).expect("in memory");
-        let raw = RawBody::of(&reading, sent.body.as_bytes());
-        let decided = engine.event(&message, 0, (&reading, raw), &mut books);
+        let raw = RawBody::whole(sent.body.as_bytes());
+        let decided = engine.event(&message, 0, (&reading, &raw), &mut books);
         decided.expect("in memory");
         engine.alerts.clear();
         engine.bad_commands.clear();

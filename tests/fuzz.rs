@@ -129,8 +129,11 @@ fn rows(book: PriceBook, message: &[u8]) -> Result<(), TestCaseError> {
         readings.add_message(message, ContentType::Unstated);
         let count = readings.count() as i32;
         for idx in 0..count {
-            let (reading, raw) = readings.get(idx as usize, message);
-            let decided = engine.event(&place, idx, (&reading, raw), &mut sink);
+            let (reading, raw) = (
+                readings.get(idx as usize),
+                readings.raw(idx as usize, message),
+            );
+            let decided = engine.event(&place, idx, (&reading, &raw), &mut sink);
             decided.expect("in memory");
         }
         let events = sink.0.iter().filter(|(_, of, idx)| *of == seq && *idx >= 0);

@@ -19,7 +19,6 @@ use crate::adapters::jetstream::{AlertSender, AlertsClosed};
 use crate::adapters::ledger::{
     self, Columns, Commit, EncodeError, FileWriter, Ledger, RowBlock, ShardCommit, charges,
 };
-use crate::domain::entry::Sink;
 
 /// Blocks of rows that may wait while a batch is committed; the engine bounds their bytes.
 const WAITING: usize = 256;
@@ -82,7 +81,7 @@ impl Writer {
         for work in work {
             match work {
                 Work::Rows(mut rows) => {
-                    rows.iter().for_each(|row| columns.append(&row));
+                    columns.append(&rows);
                     if columns.is_full() {
                         self.write_group(&mut file, &mut columns)?;
                     }

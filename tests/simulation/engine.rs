@@ -109,12 +109,12 @@ fn is_of(row: &Entry<'_>, name: &ChargeName) -> bool {
 }
 
 /// Reads each event of a message.
-fn each_reading(message: &Message, mut handle: impl FnMut(i32, &Reading<'_>, RawBody<'_>)) {
+fn each_reading(message: &Message, mut handle: impl FnMut(i32, &Reading<'_>, &RawBody<'_>)) {
     let body = message.body.as_bytes();
     let mut readings = Readings::new(KEY);
     readings.add_message(body, ContentType::Unstated);
     for (event, idx) in (0..readings.count()).zip(0..) {
-        let (reading, raw) = readings.get(event, body);
-        handle(idx, &reading, raw);
+        let raw = readings.raw(event, body);
+        handle(idx, &readings.get(event), &raw);
     }
 }

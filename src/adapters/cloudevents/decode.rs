@@ -91,7 +91,7 @@ impl Decoder {
             return Reading::Malformed;
         };
         let read = self.scan(text, 0..text.len());
-        self.view(text, &read)
+        self.view(text, &read, None)
     }
 
     /// The members of a JSON object, such as the ledger's `data`; `None` when it is none.
@@ -133,7 +133,13 @@ impl Decoder {
     }
 
     /// An event that was read from `text`, as long as the buffers have what it needs.
-    pub(super) fn view<'a>(&'a self, text: &'a str, read: &Read) -> Reading<'a> {
+    #[inline]
+    pub(super) fn view<'a>(
+        &'a self,
+        text: &'a str,
+        read: &Read,
+        identity: Option<Identity>,
+    ) -> Reading<'a> {
         let pieces = match read {
             Read::Event(pieces) => pieces,
             Read::Empty => return Reading::Empty,
@@ -150,7 +156,7 @@ impl Decoder {
             time: pieces.time,
             data: self.data(text, pieces),
             members: Members::new(text, &self.unescaped, spans),
-            identity: None,
+            identity,
         })
     }
 

@@ -159,32 +159,35 @@ impl Readings {
         &self.reversals
     }
 
-    /// The reading of a line of the block, and the line.
-    pub fn line(&self, event: usize) -> (Reading<'_>, RawBody<'_>) {
-        match self.broken.is_empty() {
-            true => self.get(event, self.text.as_bytes()),
-            false => self.get(event, &self.broken),
-        }
-    }
-
-    /// An event's reading, and its own of the `bytes` that it came in.
-    pub fn get<'a>(&'a self, event: usize, bytes: &'a [u8]) -> (Reading<'a>, RawBody<'a>) {
-        let known = &self.all[event];
-        let reading = match known.event {
+    /// An event's reading.
+    #[inline]
+    pub fn get(&self, event: usize) -> Reading<'_> {
+        match self.all[event].event {
             EMPTY => Reading::Empty,
             MALFORMED => Reading::Malformed,
             event => {
                 let (read, identity) = &self.events[event as usize];
-                let mut reading = self.decoder.view(&self.text, read);
-                if let Reading::Event(event) = &mut reading {
-                    event.identity = *identity;
-                }
-                reading
+                self.decoder.view(&self.text, read, *identity)
             }
-        };
-        let place = known.start as usize..known.end as usize;
-        let raw = RawBody::of(&reading, &bytes[place]);
-        (reading, raw)
+        }
+    }
+
+    /// The line of the block that an event is.
+    pub fn line(&self, event: usize) -> RawBody<'_> {
+        match self.broken.is_empty() {
+            true => self.raw(event, self.text.as_bytes()),
+            false => self.raw(event, &self.broken),
+        }
+    }
+
+    /// An event's own of the `bytes` that it came in.
+    pub fn raw<'a>(&self, event: usize, bytes: &'a [u8]) -> RawBody<'a> {
+        let known = &self.all[event];
+        let bytes = &bytes[known.start as usize..known.end as usize];
+        match known.event {
+            EMPTY | MALFORMED => RawBody::whole(bytes),
+            _ => RawBody::text(bytes),
+        }
     }
 
     /// The customers and identities of `count` events from `first` on, as far as they have them.
@@ -242,9 +245,9 @@ mod tests {
                 readings.read_lines(block.clone(), skipped);
                 assert_eq!(readings.count(), lines.len() - skipped);
                 for (event, line) in lines[skipped..].iter().enumerate() {
-                    let (reading, raw) = readings.line(event);
-                    assert_eq!(raw.bytes, line);
-                    assert_eq!(shown(&reading), shown(&alone.read(line)), "{line:?}");
+                    assert_eq!(readings.line(event).bytes, line);
+                    let (reading, alone) = (readings.get(event), alone.read(line));
+                    assert_eq!(shown(&reading), shown(&alone), "{line:?}");
                 }
             }
             assert_eq!(readings.take_block(), block);
@@ -258,7 +261,7 @@ mod tests {
         assert_eq!(readings.count(), 2 * lines.len());
         readings.add_message(b"[]", ContentType::Unstated);
         readings.add_message(b"[1", ContentType::Batch);
-        let last = |back| shown(&readings.get(readings.count() - back, b"[]").0);
+        let last = |back| shown(&readings.get(readings.count() - back));
         assert_eq!([last(2), last(1)], ["Empty", "Malformed"]);
         let who: Vec<_> = readings.who(lines.len(), 4).map(|(name, _)| name).collect();
         assert_eq!(who, ["acme", "acme"], "one is broken, and one is no text");

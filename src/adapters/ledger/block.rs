@@ -3,9 +3,13 @@
 //! Owns keeping rows one after the other, as they come: a few streams of memory are written many
 //! times faster than a stream for each column. Leaves making columns of them to `columns`.
 //!
-//! Invariant: what comes out is what a ledger with these rows would give back.
+//! Invariant: what is kept of a row is all that its columns need, in little memory, since it goes
+//! from one processor to another.
+
+use std::fmt::Write;
 
 use super::columns::kept_body;
+use super::together::Together;
 use crate::domain::entry::{Entry, GrantId, Kind, Note, Payload, Sink};
 use crate::domain::units::{Credits, Day, Money, Quantity, Timestamp};
 
@@ -16,36 +20,63 @@ const BLOCK_BYTES: usize = 128 << 10;
 
 /// Rows of one day of one shard.
 pub struct RowBlock {
-    rows: Vec<Row>,
-    /// The texts of all rows, each row's in the order of its lengths.
-    text: String,
+    pub(super) rows: Vec<Row>,
+    /// The texts that are each row's own, in the order of its lengths.
+    pub(super) text: String,
+    /// `event_source` and `source`.
+    pub(super) sources: Together<2>,
+    /// `price_id`, `event_type`, `price_version`, `kind`, `task` and `unit`.
+    pub(super) prices: Together<6>,
+    /// `plan` and `currency`.
+    pub(super) plans: Together<2>,
 }
 
 /// All of a row but its texts.
-struct Row {
-    entry: i64,
-    seq: i64,
-    idx: i32,
-    leg: i32,
-    kind: Kind,
-    late: Option<bool>,
-    /// What is no text of the columns of that name.
-    reason: Option<Note<'static>>,
-    pool: Option<Day>,
-    period: Option<Day>,
-    used_at: Option<Timestamp>,
-    received_at: Timestamp,
-    quantity: Option<Quantity>,
-    credits: Option<Credits>,
-    delta: Option<Credits>,
-    balance: Option<Credits>,
-    amount: Option<Money>,
-    cost_usd: Option<Money>,
-    /// Of its texts in bytes, or [`NONE`].
+pub(super) struct Row {
+    pub(super) entry: i64,
+    pub(super) seq: i64,
+    pub(super) received_at: Timestamp,
+    /// By [`Number`]; which of them it has, by bit.
+    numbers: [i64; NUMBERS],
+    has: u16,
+    pub(super) late: Option<bool>,
+    /// The numbers of its texts in the block's field of that name.
+    pub(super) source: u16,
+    pub(super) price: u16,
+    pub(super) plan: u16,
+    pub(super) idx: i32,
+    pub(super) leg: i32,
+    /// Of its own texts in bytes, or [`NONE`].
     lengths: [u32; TEXTS],
 }
 
-const TEXTS: usize = 14;
+/// What a row may have no number of.
+#[derive(Clone, Copy)]
+pub(super) enum Number {
+    UsedAt,
+    Period,
+    Pool,
+    Quantity,
+    Credits,
+    Delta,
+    Balance,
+    Amount,
+    CostUsd,
+}
+
+const NUMBERS: usize = Number::CostUsd as usize + 1;
+
+/// A row's own texts.
+pub(super) struct OwnTexts<'a> {
+    pub(super) customer: Option<&'a str>,
+    pub(super) event_id: Option<&'a str>,
+    /// The name of a grant that is no pool.
+    pub(super) grant: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) data: Option<&'a str>,
+}
+
+const TEXTS: usize = 5;
 /// The length of no text.
 const NONE: u32 = u32::MAX;
 
@@ -54,6 +85,9 @@ impl Default for RowBlock {
         Self {
             rows: Vec::with_capacity(BLOCK_ROWS),
             text: String::with_capacity(BLOCK_BYTES / 2),
+            sources: Together::default(),
+            prices: Together::default(),
+            plans: Together::default(),
         }
     }
 }
@@ -64,6 +98,9 @@ impl RowBlock {
         self.rows.clear();
         self.text.clear();
         self.text.shrink_to(BLOCK_BYTES);
+        self.sources.clear(BLOCK_BYTES);
+        self.prices.clear(BLOCK_BYTES);
+        self.plans.clear(BLOCK_BYTES);
     }
 
     pub fn rows(&self) -> usize {
@@ -72,7 +109,8 @@ impl RowBlock {
 
     /// The memory that the rows take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<Row>() + self.text.len()
+        let together = self.sources.bytes() + self.prices.bytes() + self.plans.bytes();
+        self.rows.len() * size_of::<Row>() + self.text.len() + together
     }
 
     /// It should be handed on before more is added.
@@ -80,9 +118,92 @@ impl RowBlock {
         self.rows.len() >= BLOCK_ROWS || self.bytes() >= BLOCK_BYTES
     }
 
+    /// The rows, as a ledger with them would give them back.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        let rows = self.rows.iter().zip(self.own_texts());
+        rows.map(|(row, texts)| self.entry(row, &texts))
+    }
+
+    fn entry<'a>(&'a self, row: &Row, texts: &OwnTexts<'a>) -> Entry<'a> {
+        let [event_source, source] = self.sources.texts(row.source);
+        let [price_id, event_type, price_version, kind, task, unit] = self.prices.texts(row.price);
+        let [plan, currency] = self.plans.texts(row.plan);
+        let mut kinds = Kind::ALL.into_iter();
+        let kind = kinds.find(|one| kind == Some(one.name()));
+        let kind = kind.expect("a row has a kind");
+        let pool = row.day(Number::Pool).map(GrantId::Pool);
+        let credits = |number| row.number(number).map(Credits::new);
+        let money = |number| row.number(number).map(Money::new);
+        Entry {
+            entry: row.entry,
+            source: source.unwrap_or_default(),
+            seq: row.seq,
+            idx: row.idx,
+            leg: row.leg,
+            kind,
+            customer: texts.customer,
+            period: row.day(Number::Period),
+            used_at: row.number(Number::UsedAt).map(Timestamp::new),
+            received_at: row.received_at,
+            event_source,
+            event_id: texts.event_id,
+            event_type,
+            task,
+            unit,
+            quantity: row.number(Number::Quantity).map(Quantity::new),
+            credits: credits(Number::Credits),
+            grant_id: pool.or(texts.grant.map(GrantId::Named)),
+            delta: credits(Number::Delta),
+            balance: credits(Number::Balance),
+            amount: money(Number::Amount),
+            currency,
+            cost_usd: money(Number::CostUsd),
+            plan,
+            price_version,
+            price_id,
+            late: row.late,
+            reason: texts.reason.and_then(|reason| Note::parse(kind, reason)),
+            data: texts.data.map(Payload::Data),
+        }
+    }
+
+    /// The texts that are each row's own.
+    pub(super) fn own_texts(&self) -> impl Iterator<Item = OwnTexts<'_>> {
         let mut rest = self.text.as_str();
-        self.rows.iter().map(move |row| row.entry(&mut rest))
+        self.rows.iter().map(move |row| {
+            let [customer, event_id, grant, reason, data] = row.lengths.map(|length| {
+                let length = (length != NONE).then_some(length as usize)?;
+                let (text, after) = rest.split_at(length);
+                rest = after;
+                Some(text)
+            });
+            OwnTexts {
+                customer,
+                event_id,
+                grant,
+                reason,
+                data,
+            }
+        })
+    }
+
+    /// Adds a text, and gives its length.
+    fn add(&mut self, text: Option<&str>) -> u32 {
+        text.map_or(NONE, |text| {
+            self.text.push_str(text);
+            text.len() as u32
+        })
+    }
+}
+
+impl Row {
+    pub(super) fn number(&self, number: Number) -> Option<i64> {
+        let at = number as usize;
+        (self.has >> at & 1 != 0).then_some(self.numbers[at])
+    }
+
+    pub(super) fn day(&self, number: Number) -> Option<Day> {
+        self.number(number).map(|day| Day::new(day as i32))
     }
 }
 
@@ -91,12 +212,6 @@ impl Sink for RowBlock {
         let (pool, grant) = match row.grant_id {
             Some(GrantId::Pool(start)) => (Some(start), None),
             Some(GrantId::Named(name)) => (None, Some(name)),
-            None => (None, None),
-        };
-        let (reason, words) = match row.reason {
-            Some(Note::Rejected(reason)) => (Some(Note::Rejected(reason)), None),
-            Some(Note::Alert(kind)) => (Some(Note::Alert(kind)), None),
-            Some(Note::Reversed(words)) => (None, Some(words)),
             None => (None, None),
         };
         let body;
@@ -108,106 +223,51 @@ impl Sink for RowBlock {
             }
             None => None,
         };
-        let texts = [
-            Some(row.source),
-            row.customer,
-            row.event_source,
-            row.event_id,
-            row.event_type,
-            row.task,
-            row.unit,
-            grant,
-            row.currency,
-            row.plan,
-            row.price_version,
-            row.price_id,
-            words,
-            data,
+        // In the order of `Number`.
+        let numbers = [
+            row.used_at.map(Timestamp::get),
+            row.period.map(|day| day.get().into()),
+            pool.map(|day| day.get().into()),
+            row.quantity.map(Quantity::get),
+            row.credits.map(Credits::get),
+            row.delta.map(Credits::get),
+            row.balance.map(Credits::get),
+            row.amount.map(Money::get),
+            row.cost_usd.map(Money::get),
         ];
-        let lengths = texts.map(|text| text.map_or(NONE, |text| text.len() as u32));
-        for text in texts.into_iter().flatten() {
-            self.text.push_str(text);
-        }
+        let bits = numbers.iter().zip(0..);
+        let has = bits.fold(0, |has, (number, bit)| {
+            has | u16::from(number.is_some()) << bit
+        });
+        let kind = Some(row.kind.name());
+        let [id, of_type, version] = [row.price_id, row.event_type, row.price_version];
+        let price = [id, of_type, version, kind, row.task, row.unit];
+        let lengths = [
+            self.add(row.customer),
+            self.add(row.event_id),
+            self.add(grant),
+            row.reason.map_or(NONE, |reason| {
+                let before = self.text.len();
+                // Writing to memory does not fail.
+                write!(self.text, "{reason}").ok();
+                (self.text.len() - before) as u32
+            }),
+            self.add(data),
+        ];
         self.rows.push(Row {
             entry: row.entry,
             seq: row.seq,
+            received_at: row.received_at,
+            numbers: numbers.map(Option::unwrap_or_default),
+            has,
+            late: row.late,
+            source: self.sources.number([row.event_source, Some(row.source)]),
+            price: self.prices.number(price),
+            plan: self.plans.number([row.plan, row.currency]),
             idx: row.idx,
             leg: row.leg,
-            kind: row.kind,
-            late: row.late,
-            reason,
-            pool,
-            period: row.period,
-            used_at: row.used_at,
-            received_at: row.received_at,
-            quantity: row.quantity,
-            credits: row.credits,
-            delta: row.delta,
-            balance: row.balance,
-            amount: row.amount,
-            cost_usd: row.cost_usd,
             lengths,
         });
-    }
-}
-
-impl Row {
-    /// The row with its texts, which are the next ones.
-    fn entry<'a>(&self, rest: &mut &'a str) -> Entry<'a> {
-        let texts = self.lengths.map(|length| {
-            let length = (length != NONE).then_some(length as usize)?;
-            let (text, after) = rest.split_at(length);
-            *rest = after;
-            Some(text)
-        });
-        let [source, customer, event_source, event_id, event_type, ..] = texts;
-        let [
-            ..,
-            task,
-            unit,
-            grant,
-            currency,
-            plan,
-            price_version,
-            price_id,
-            words,
-            data,
-        ] = texts;
-        let grant_id = match self.pool {
-            Some(start) => Some(GrantId::Pool(start)),
-            None => grant.map(GrantId::Named),
-        };
-        Entry {
-            entry: self.entry,
-            source: source.unwrap_or_default(),
-            seq: self.seq,
-            idx: self.idx,
-            leg: self.leg,
-            kind: self.kind,
-            customer,
-            period: self.period,
-            used_at: self.used_at,
-            received_at: self.received_at,
-            event_source,
-            event_id,
-            event_type,
-            task,
-            unit,
-            quantity: self.quantity,
-            credits: self.credits,
-            grant_id,
-            delta: self.delta,
-            balance: self.balance,
-            amount: self.amount,
-            currency,
-            cost_usd: self.cost_usd,
-            plan,
-            price_version,
-            price_id,
-            late: self.late,
-            reason: self.reason.or(words.map(Note::Reversed)),
-            data: data.map(Payload::Data),
-        }
     }
 }
 
@@ -219,7 +279,7 @@ mod tests {
     /// Two rows of everything, one of nothing, and whatever stands for another in a column.
     #[test]
     fn rows_come_out_as_they_went_in() {
-        let bare = |entry| Entry::bare(entry, ("file:a", entry), Kind::Usage, Timestamp::new(7));
+        let bare = |entry| Entry::bare(entry, ("file:a", entry), Kind::Reversal, Timestamp::new(7));
         let full = |entry, text: &'static str| Entry {
             idx: -1,
             leg: 3,
@@ -252,12 +312,16 @@ mod tests {
             bare(2),
             full(3, "another"),
             Entry {
+                kind: Kind::Rejected,
                 grant_id: Some(GrantId::Pool(Day::new(20_000))),
                 reason: Some(Note::Rejected(Reason::Empty)),
+                late: Some(true),
                 ..bare(4)
             },
             Entry {
+                kind: Kind::Alert,
                 reason: Some(Note::Alert(AlertKind::Used(80))),
+                period: Some(Day::new(-1)),
                 ..bare(5)
             },
         ];

@@ -25,9 +25,13 @@ impl<T> Fixed<T> {
         self.values.len() + self.nulls.len()
     }
 
-    #[inline]
-    pub(super) fn push(&mut self, value: T) {
-        self.values.push(value);
+    pub(super) fn extend(&mut self, values: impl Iterator<Item = T>) {
+        self.values.extend(values);
+    }
+
+    pub(super) fn extend_options(&mut self, values: impl Iterator<Item = Option<T>>) {
+        self.values.reserve(values.size_hint().0);
+        values.for_each(|value| self.push_option(value));
     }
 
     #[inline]

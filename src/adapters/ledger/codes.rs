@@ -4,7 +4,6 @@
 //!
 //! Invariant: texts are numbered 0, 1, 2 … in the order in which they first came.
 
-use std::fmt::{Display, Write};
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -32,8 +31,6 @@ pub(super) struct Codes {
     pub(super) codes: Vec<u32>,
     /// The rows that have no text, in their order.
     pub(super) nulls: Vec<u32>,
-    /// For texts that are made up, kept for its memory.
-    scratch: String,
 }
 
 impl Default for Codes {
@@ -46,7 +43,6 @@ impl Default for Codes {
             remembered: vec![Numbered::NONE; REMEMBERED],
             codes: Vec::new(),
             nulls: Vec::new(),
-            scratch: String::new(),
         }
     }
 }
@@ -82,17 +78,24 @@ impl Codes {
         bounds.map(|bounds| &self.text[bounds[0] as usize..bounds[1] as usize])
     }
 
+    /// The number of a text, which is new if it has none.
     #[inline(always)]
-    pub(super) fn push(&mut self, text: &str) {
+    pub(super) fn code(&mut self, text: &str) -> u32 {
         let brief = Brief::of(text);
         let known = self.remembered[self.slot(brief)];
-        let is_known = known.brief() == brief && brief.is_whole();
-        let number = if is_known {
-            known.number()
-        } else {
-            self.look_up(brief, text)
-        };
-        self.codes.push(number);
+        if known.brief() == brief && brief.is_whole() {
+            return known.number();
+        }
+        self.look_up(brief, text)
+    }
+
+    /// Adds a row with the text of a number, or with none.
+    #[inline]
+    pub(super) fn push_code(&mut self, code: Option<u32>) {
+        match code {
+            Some(code) => self.codes.push(code),
+            None => self.nulls.push(self.rows() as u32),
+        }
     }
 
     /// The number of a text that is long, or was not the last one of its quick hash.
@@ -120,22 +123,8 @@ impl Codes {
 
     #[inline]
     pub(super) fn push_option(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.push(text),
-            None => self.nulls.push(self.rows() as u32),
-        }
-    }
-
-    pub(super) fn push_display(&mut self, text: Option<impl Display>) {
-        let Some(text) = text else {
-            return self.push_option(None);
-        };
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        // Writing to memory does not fail.
-        write!(scratch, "{text}").ok();
-        self.push(&scratch);
-        self.scratch = scratch;
+        let code = text.map(|text| self.code(text));
+        self.push_code(code);
     }
 
     /// The text of a number.
@@ -196,7 +185,7 @@ mod tests {
             "northern-2-warehouses",
             "northern-1-warehouses",
         ] {
-            codes.push(text);
+            codes.push_option(Some(text));
         }
         assert_eq!(codes.codes, [0, 1, 0]);
     }
@@ -206,7 +195,7 @@ mod tests {
     fn what_was_forgotten_has_no_number() {
         let mut codes = Codes::default();
         for text in ["", "a", "b", "", "a"] {
-            codes.push(text);
+            codes.push_option(Some(text));
         }
         assert_eq!(codes.codes, [0, 1, 2, 0, 1]);
         codes.clear();

@@ -12,11 +12,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 
+use super::block::{Number, Row, RowBlock};
 use super::buffers::{Fixed, Texts};
 use super::codes::Codes;
 use super::group::{GROUP_BYTES, GROUP_ROWS, Values};
 use super::schema::{file_schema, narrow};
-use crate::domain::entry::{Entry, GrantId, Payload, RawBody, Sink};
+use crate::domain::entry::{GrantId, RawBody};
 use crate::domain::units::Day;
 
 /// What is kept of a rejected body, in bytes.
@@ -47,8 +48,8 @@ pub struct Columns {
     quantity: Fixed<i64>,
     credits: Fixed<i64>,
     grant_id: Codes,
-    /// The ids of pools, each written once.
-    pool_ids: HashMap<Day, String>,
+    /// The codes of pools' ids, each written once.
+    pools: HashMap<Day, u32>,
     delta: Fixed<i64>,
     balance: Fixed<i64>,
     amount: Fixed<i64>,
@@ -95,7 +96,7 @@ impl Columns {
             quantity,
             credits,
             grant_id,
-            pool_ids,
+            pools,
             delta,
             balance,
             amount,
@@ -125,7 +126,7 @@ impl Columns {
             texts.clear();
         }
         late.clear();
-        pool_ids.clear();
+        pools.clear();
     }
 
     /// They should be encoded before more is added.
@@ -191,58 +192,79 @@ pub(super) fn batch_schema() -> SchemaRef {
     narrow(&file_schema())
 }
 
-impl Sink for Columns {
-    fn append(&mut self, row: &Entry<'_>) {
-        let day = row.received_at.day();
-        assert!(
-            *self.day.get_or_insert(day) == day,
-            "rows of two days in one batch"
-        );
-        self.shard.push(self.of_shard);
-        self.entry.push(row.entry);
-        self.source.push(row.source);
-        self.seq.push(row.seq);
-        self.idx.push(row.idx);
-        self.leg.push(row.leg);
-        self.kind.push(row.kind.name());
-        self.customer.push_option(row.customer);
-        self.period.push_option(row.period.map(Day::get));
-        self.used_at.push_option(row.used_at.map(|at| at.get()));
-        self.received_at.push(row.received_at.get());
-        self.event_source.push_option(row.event_source);
-        self.event_id.push_option(row.event_id);
-        self.event_type.push_option(row.event_type);
-        self.task.push_option(row.task);
-        self.unit.push_option(row.unit);
-        self.quantity
-            .push_option(row.quantity.map(|quantity| quantity.get()));
-        self.credits
-            .push_option(row.credits.map(|credits| credits.get()));
-        match row.grant_id {
-            None => self.grant_id.push_option(None),
-            Some(GrantId::Named(name)) => self.grant_id.push(name),
-            Some(pool @ GrantId::Pool(start)) => {
-                let ids = self.pool_ids.entry(start);
-                self.grant_id.push(ids.or_insert_with(|| pool.to_string()));
-            }
+impl Columns {
+    /// Adds the rows of a block.
+    ///
+    /// # Panics
+    ///
+    /// They are of more than one day, or of another day than those before.
+    pub fn append(&mut self, block: &RowBlock) {
+        let rows = block.rows.iter();
+        let Some(first) = block.rows.first() else {
+            return;
+        };
+        let day = *self.day.get_or_insert(first.received_at.day());
+        let whole = day.start()..Day::new(day.get() + 1).start();
+        let is_of = |row: &Row| whole.contains(&row.received_at);
+        assert!(rows.clone().all(is_of), "rows of two days in one batch");
+
+        let of_shard = self.of_shard;
+        self.shard.extend(rows.clone().map(|_| of_shard));
+        self.entry.extend(rows.clone().map(|row| row.entry));
+        self.seq.extend(rows.clone().map(|row| row.seq));
+        self.idx.extend(rows.clone().map(|row| row.idx));
+        self.leg.extend(rows.clone().map(|row| row.leg));
+        let received = rows.clone().map(|row| row.received_at.get());
+        self.received_at.extend(received);
+        for (column, number) in [
+            (&mut self.used_at, Number::UsedAt),
+            (&mut self.quantity, Number::Quantity),
+            (&mut self.credits, Number::Credits),
+            (&mut self.delta, Number::Delta),
+            (&mut self.balance, Number::Balance),
+            (&mut self.amount, Number::Amount),
+            (&mut self.cost_usd, Number::CostUsd),
+        ] {
+            column.extend_options(rows.clone().map(|row| row.number(number)));
         }
-        self.delta.push_option(row.delta.map(|delta| delta.get()));
-        self.balance
-            .push_option(row.balance.map(|balance| balance.get()));
-        self.amount
-            .push_option(row.amount.map(|amount| amount.get()));
-        self.currency.push_option(row.currency);
-        self.cost_usd
-            .push_option(row.cost_usd.map(|cost| cost.get()));
-        self.plan.push_option(row.plan);
-        self.price_version.push_option(row.price_version);
-        self.price_id.push_option(row.price_id);
-        self.late.push_option(row.late);
-        self.reason.push_display(row.reason);
-        match row.data {
-            None => self.data.push_option(None),
-            Some(Payload::Data(text)) => self.data.push(text),
-            Some(Payload::Raw(raw)) => self.data.push(&kept_body(raw)),
+        let period = rows.clone().map(|row| row.day(Number::Period));
+        self.period
+            .extend_options(period.map(|day| day.map(Day::get)));
+        self.late.extend_options(rows.clone().map(|row| row.late));
+
+        let sources = [&mut self.event_source, &mut self.source];
+        block
+            .sources
+            .add_to(sources, rows.clone().map(|row| row.source));
+        let prices = [
+            &mut self.price_id,
+            &mut self.event_type,
+            &mut self.price_version,
+            &mut self.kind,
+            &mut self.task,
+            &mut self.unit,
+        ];
+        block
+            .prices
+            .add_to(prices, rows.clone().map(|row| row.price));
+        let plans = [&mut self.plan, &mut self.currency];
+        block.plans.add_to(plans, rows.clone().map(|row| row.plan));
+
+        for (row, texts) in rows.zip(block.own_texts()) {
+            self.customer.push_option(texts.customer);
+            self.event_id.push_option(texts.event_id);
+            self.reason.push_option(texts.reason);
+            self.data.push_option(texts.data);
+            match row.day(Number::Pool) {
+                None => self.grant_id.push_option(texts.grant),
+                Some(start) => {
+                    let grant_id = &mut self.grant_id;
+                    let code = self.pools.entry(start);
+                    let code =
+                        code.or_insert_with(|| grant_id.code(&GrantId::Pool(start).to_string()));
+                    grant_id.push_code(Some(*code));
+                }
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ fn texts(of: &Statistics) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::ledger::{Columns, FileWriter};
+    use crate::adapters::ledger::{Columns, FileWriter, RowBlock};
     use crate::domain::entry::{Entry, Kind, Sink};
 
     fn row(entry: i64, customer: Option<&str>) -> Entry<'_> {
@@ -111,10 +111,12 @@ mod tests {
         let mut entry = 0;
         for group in [&none, &each, &two] {
             let mut columns = Columns::new(7);
+            let mut block = RowBlock::default();
             for customer in group {
                 entry += 1;
-                columns.append(&row(entry, *customer));
+                block.append(&row(entry, *customer));
             }
+            columns.append(&block);
             file.write(&columns).expect("written rows");
         }
         let file = file.finish().expect("a finished file");

@@ -114,8 +114,7 @@ impl Group {
                     _ => add_numbers::<Int64Type>(longs, array),
                 },
                 Held::Flags(flags) => {
-                    let values = array.as_boolean().iter();
-                    values.for_each(|value| flags.push_option(value));
+                    flags.extend_options(array.as_boolean().iter());
                 }
                 Held::Texts(texts) => {
                     let values = array.as_string::<i32>().iter();
@@ -154,6 +153,5 @@ fn held(place: usize, like: &ArrayRef) -> Held {
 }
 
 fn add_numbers<T: ArrowPrimitiveType>(column: &mut Fixed<T::Native>, array: &ArrayRef) {
-    let values = array.as_primitive::<T>().iter();
-    values.for_each(|value| column.push_option(value));
+    column.extend_options(array.as_primitive::<T>().iter());
 }

@@ -1,11 +1,11 @@
 //! The ledger: rows in, Parquet files in a Delta Lake table out, and back.
 //!
-//! Owns rows between two threads (`block`), the columns (`schema`), their memory (`columns`,
-//! `buffers`, `codes`, `group`), the files
-//! (`encode`, `chunk`, `deltas`, `hybrid`, `footer`), what a commit is (`commit`) and asks of a
-//! log (`log`), the Delta table (`delta`), reading rows again (`recover`, `rows`, `ahead`), finding
-//! some of them (`find`), merging files (`compact`), the checkpoints of wallets (`wallets`) and
-//! the table of issued invoices (`books`). Leaves what a row means to `domain::entry`.
+//! Owns rows between two threads (`block`, `together`), the columns (`schema`), their memory
+//! (`columns`, `buffers`, `codes`, `group`), the files (`encode`, `chunk`, `deltas`, `hybrid`,
+//! `footer`), what a commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`),
+//! reading rows again (`recover`, `rows`, `ahead`), finding some of them (`find`), merging files
+//! (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices (`books`).
+//! Leaves what a row means to `domain::entry`.
 
 mod ahead;
 mod block;
@@ -28,6 +28,7 @@ mod pieces;
 mod recover;
 mod rows;
 mod schema;
+mod together;
 mod wallets;
 
 pub use block::{BLOCK_ROWS, RowBlock};

@@ -27,9 +27,10 @@ pub(super) struct Waiting {
 impl Waiting {
     /// A row brought something about in its wallet, together with those before it of its event.
     pub(super) fn add(&mut self, row: &Entry<'_>, crossed: Crossed, wallet: &Wallet) {
-        let crossed = crossed.after(self.crossed.take());
-        self.crossed = Some(crossed);
-        self.alerts = crossed.alerts(wallet);
+        Crossed::add(&mut self.crossed, Some(crossed));
+        self.alerts = self
+            .crossed
+            .map_or_else(Vec::new, |crossed| crossed.alerts(wallet));
         if !self.alerts.is_empty() {
             self.by.set(row);
         }

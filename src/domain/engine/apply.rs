@@ -92,8 +92,8 @@ impl Wallets {
                     self.list[place].apply_alert(alert, grant);
                 }
                 // What was told changes neither credits nor what is worth an alert.
-                let crossed = self.at(place).uncrossed();
                 let balance = row.balance.unwrap_or_default();
+                let crossed = None;
                 return Ok(Effect { balance, crossed });
             }
             (Kind::Prices | Kind::Tick, _) => {}

@@ -13,6 +13,7 @@ use crate::domain::command::{BadCommand, ChangeAt, PlanChanged, Voided};
 use crate::domain::entry::{AlertKind, GrantId, Kind, Payload, Reason, Sink, Status};
 use crate::domain::units::{Credits, Money};
 use crate::domain::wallet::Terms;
+use crate::domain::wallet::watch::Crossed;
 
 impl Engine {
     /// Changes the plan: now, keeping the period and what it was given, or from the next one on.
@@ -53,9 +54,8 @@ impl Engine {
             let more = (Credits::new(credits.max(0)), Money::new(fee.max(0)));
             if more != (Credits::ZERO, Money::ZERO) {
                 let pool = (start, change.plan, &*terms.version, Some(more));
-                crossed = self
-                    .give_pool(place, pool, origin, sink)
-                    .after(Some(crossed));
+                let by_pool = self.give_pool(place, pool, origin, sink);
+                Crossed::add(&mut crossed, by_pool);
             }
         }
         self.alert(place, crossed, origin, sink);

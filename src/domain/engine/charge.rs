@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::rows::Origin;
+use super::rows::{Origin, Posting};
 use super::{Admitted, Engine};
 use crate::domain::calendar::{day_of_month, period_end};
 use crate::domain::decimal::divide_half_even;
@@ -21,11 +21,11 @@ use crate::domain::wallet::watch::Crossed;
 use crate::domain::wallet::{Terms, Wallet};
 
 /// How usage is rated and booked, once nothing can refuse it any more.
-struct Decision {
+struct Decision<'a> {
     table: usize,
-    rated: Rated,
+    rated: &'a Rated,
     booking: Booking,
-    terms: Arc<Terms>,
+    terms: &'a Terms,
 }
 
 impl Engine {
@@ -43,45 +43,54 @@ impl Engine {
             now,
             ..
         } = *admitted;
-        let known = self.wallets.place(customer);
-        if known.is_some_and(|place| !self.wallets.at(place).takes(used_at, now)) {
-            return Err(Reason::UnknownWallet);
-        }
-        let opening = match known {
-            Some(_) => None,
-            None => Some(self.default_terms(now).ok_or(Reason::UnknownWallet)?),
+        // Its wallet, or the terms that one is opened on.
+        let known = match self.wallets.place(customer) {
+            Some(place) if self.wallets.at(place).takes(used_at, now) => Ok(place),
+            Some(_) => return Err(Reason::UnknownWallet),
+            None => Err(self.default_terms(now).ok_or(Reason::UnknownWallet)?),
         };
         let table = self.book.in_force(used_at).ok_or(Reason::NoPriceVersion)?;
         let prices = &self.book.tables()[table];
-        let rated =
-            rate(prices, event.event_type, &event.members, &mut self.rating).map_err(reason)?;
-        let mut legs = std::mem::take(&mut self.legs);
-        let planned = match (known, &opening) {
-            (Some(place), _) => plan(self.wallets.at(place), admitted, rated.charge, &mut legs),
-            (None, Some(terms)) => plan(
-                &opened(customer, terms, now),
-                admitted,
-                rated.charge,
-                &mut legs,
-            ),
-            (None, None) => Err(Reason::UnknownWallet),
+        let rated = rate(prices, event.event_type, &event.members, &mut self.rating);
+        let rated = rated.map_err(reason)?;
+        let fresh;
+        let wallet = match &known {
+            Ok(place) => self.wallets.at(*place),
+            Err(terms) => {
+                fresh = opened(customer, terms, now);
+                &fresh
+            }
         };
-        let charged = planned.map(|(booking, terms)| {
-            // Past this line nothing can fail.
-            let place = known.unwrap_or_else(|| {
-                let plan = (terms.plan.id.as_str(), &*terms.version);
-                self.open(plan, (&Members::NONE, None), origin, sink)
-            });
-            let decision = Decision {
-                table,
-                rated,
-                booking,
-                terms,
-            };
-            self.append_legs(place, admitted, (&decision, &legs), origin, sink);
+        let booking = wallet.book(used_at);
+        let terms = wallet.terms_of(booking.period);
+        let spend = Spend {
+            used_at,
+            now,
+            period: booking.period,
+            charge: rated.charge,
+        };
+        wallet.plan_spend(spend, &mut self.legs);
+        for leg in &self.legs {
+            amount(leg, terms)?;
+        }
+        let terms = match self.terms.take() {
+            Some(known) if Arc::ptr_eq(&known, terms) => known,
+            _ => Arc::clone(terms),
+        };
+        // Past this line nothing can fail.
+        let place = known.unwrap_or_else(|terms| {
+            let plan = (terms.plan.id.as_str(), &*terms.version);
+            self.open(plan, (&Members::NONE, None), origin, sink)
         });
-        self.legs = legs;
-        charged
+        let decision = Decision {
+            table,
+            rated: &rated,
+            booking,
+            terms: &terms,
+        };
+        self.append_legs(place, admitted, &decision, origin, sink);
+        self.terms = Some(terms);
+        Ok(())
     }
 
     /// The terms that a customer who was never opened gets at `now`.
@@ -92,11 +101,12 @@ impl Engine {
         self.wallets.terms.get(&self.book, &version, &plan).ok()
     }
 
+    /// Appends the legs that were planned, and the alerts that follow.
     fn append_legs(
         &mut self,
         place: u32,
         admitted: &Admitted<'_>,
-        (decision, legs): (&Decision, &[Leg]),
+        decision: &Decision<'_>,
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
     ) {
@@ -106,13 +116,18 @@ impl Engine {
             booking,
             terms,
         } = decision;
-        let book = Arc::clone(&self.book);
-        let table = &book.tables()[*table];
+        let table = &self.book.tables()[*table];
         let price = &table.prices[rated.price];
-        let mut crossed: Option<Crossed> = None;
-        for (index, leg) in legs.iter().enumerate() {
+        let mut posting = Posting {
+            book: &self.book,
+            wallets: &mut self.wallets,
+            timers: &mut self.timers,
+            last: &mut self.last,
+        };
+        let mut crossed = None;
+        for (index, leg) in self.legs.iter().enumerate() {
             let usage = (Kind::Usage, &Members::NONE);
-            let by_leg = self.apply_and_append(place, origin, usage, sink, |row| {
+            let by_leg = posting.apply_and_append(place, origin, usage, sink, |row| {
                 row.period = Some(booking.period);
                 row.task = Some(&price.task);
                 row.unit = Some(&price.unit);
@@ -131,11 +146,9 @@ impl Engine {
                     row.cost_usd = Some(rated.cost);
                 }
             });
-            crossed = Some(by_leg.after(crossed));
+            Crossed::add(&mut crossed, by_leg);
         }
-        if let Some(crossed) = crossed {
-            self.alert(place, crossed, origin, sink);
-        }
+        self.alert(place, crossed, origin, sink);
     }
 }
 
@@ -146,31 +159,6 @@ fn opened(customer: &str, terms: &Arc<Terms>, now: Timestamp) -> Wallet {
     let mut wallet = Wallet::open(Arc::from(customer), anchor, start, end, Arc::clone(terms));
     wallet.current.remaining = terms.plan.pool;
     wallet
-}
-
-/// The period and terms that usage is booked under, and who pays, in `legs`.
-fn plan(
-    wallet: &Wallet,
-    admitted: &Admitted<'_>,
-    charge: Credits,
-    legs: &mut Vec<Leg>,
-) -> Result<(Booking, Arc<Terms>), Reason> {
-    let Admitted { used_at, now, .. } = *admitted;
-    let booking = wallet.book(used_at);
-    let terms = wallet.terms_of(booking.period);
-    wallet.plan_spend(
-        Spend {
-            used_at,
-            now,
-            period: booking.period,
-            charge,
-        },
-        legs,
-    );
-    for leg in legs.iter() {
-        amount(leg, terms)?;
-    }
-    Ok((booking, Arc::clone(terms)))
 }
 
 /// What a leg bills: overage at the plan's price, rounded half even to the nano-unit.

@@ -14,6 +14,7 @@ use crate::domain::entry::{AlertKind, GrantId, Kind, Payload, Sink, Status};
 use crate::domain::event::Members;
 use crate::domain::timers::{Timer, TimerKind};
 use crate::domain::units::{Credits, Day, Timestamp};
+use crate::domain::wallet::watch::Crossed;
 use crate::domain::wallet::{Grant, rollover_id};
 
 /// Timers that may each write rows before one message, so that a month's end does not hold up
@@ -173,7 +174,8 @@ impl Engine {
                 row.delta = Some(moved);
                 row.plan = Some(&plan);
             });
-            crossed = arrived.after(Some(left.after(Some(crossed))));
+            Crossed::add(&mut crossed, left);
+            Crossed::add(&mut crossed, arrived);
         }
         self.alert(place, crossed, origin, sink);
     }

@@ -169,7 +169,7 @@ impl Engine {
         (start, plan, version, more): (Day, &str, &str, Option<(Credits, Money)>),
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
-    ) -> Crossed {
+    ) -> Option<Crossed> {
         let terms = self.wallets.terms.get(&self.book, version, plan);
         let terms = terms.expect("a plan was looked up before its pool is given");
         let (credits, fee) = more.unwrap_or((terms.plan.pool, terms.plan.fee));

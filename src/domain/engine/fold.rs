@@ -28,7 +28,7 @@ pub struct Fold {
 pub struct Folded {
     /// Σ remaining of the wallet's effective grants.
     pub balance: Credits,
-    /// What it brought about; `None` of a row that only tells.
+    /// What it brought about.
     pub crossed: Option<Crossed>,
 }
 
@@ -61,7 +61,7 @@ impl Fold {
         let effect = self.wallets.apply(place, row, data, (book, timers))?;
         Ok(Folded {
             balance: effect.balance,
-            crossed: Some(effect.crossed),
+            crossed: effect.crossed,
         })
     }
 

@@ -34,6 +34,7 @@ use super::price::PriceBook;
 use super::rating::Scratch;
 use super::timers::Timers;
 use super::units::{MICROS_PER_MINUTE, Timestamp};
+use super::wallet::Terms;
 use super::wallet::list::WalletList;
 use super::wallet::spend::Leg;
 pub use apply::is_opening;
@@ -65,6 +66,8 @@ pub struct Engine {
     timer_legs: i32,
     rating: Scratch,
     legs: Vec<Leg>,
+    /// Those of the last charge, since counting references is dear.
+    terms: Option<Arc<Terms>>,
     /// Charges that the message at hand may take back.
     recalled: Vec<Charged>,
     /// Alerts since the caller last took them.
@@ -196,6 +199,7 @@ impl Engine {
             timer_legs: 0,
             rating: Scratch::default(),
             legs: Vec::new(),
+            terms: None,
             recalled: Vec::new(),
             alerts: Vec::new(),
             bad_commands: Vec::new(),
@@ -255,7 +259,7 @@ impl Engine {
         &mut self,
         message: &Message<'_>,
         idx: i32,
-        (reading, raw): (&Reading<'_>, RawBody<'_>),
+        (reading, raw): (&Reading<'_>, &RawBody<'_>),
         sink: &mut impl Sink,
     ) -> Result<(), OlderFault> {
         let known_time = match reading {
@@ -376,12 +380,12 @@ impl Engine {
         &mut self,
         origin: &mut Origin<'_>,
         reason: Reason,
-        raw: RawBody<'_>,
+        raw: &RawBody<'_>,
         sink: &mut impl Sink,
     ) {
         self.append(origin, Kind::Rejected, sink, |row| {
             row.reason = Some(super::entry::Note::Rejected(reason));
-            row.data = Some(Payload::Raw(raw));
+            row.data = Some(Payload::Raw(*raw));
         });
     }
 }

@@ -149,7 +149,7 @@ impl Engine {
         let period = self.wallets.at(place).current.start;
         let terms = Arc::clone(&self.wallets.at(place).current.terms);
         let mut first = charged.legs.first();
-        let mut crossed: Option<Crossed> = None;
+        let mut crossed = None;
         for leg in charged.legs.iter().rev() {
             let grant = leg.grant_id.as_deref().map(GrantId::parse);
             let is_gone =
@@ -173,7 +173,7 @@ impl Engine {
                 row.reason = Some(Note::Reversed(reason));
                 row.data = Some(Payload::Data(event.data));
             });
-            crossed = Some(by_leg.after(crossed));
+            Crossed::add(&mut crossed, by_leg);
             if is_gone && leg.credits > Credits::ZERO {
                 let row = (Kind::Expire, &Members::NONE);
                 let by_end = self.apply_and_append(place, origin, row, sink, |row| {
@@ -182,11 +182,9 @@ impl Engine {
                     row.delta = Some(Credits::new(-leg.credits.get()));
                     row.plan = Some(&terms.plan.id);
                 });
-                crossed = Some(by_end.after(crossed));
+                Crossed::add(&mut crossed, by_end);
             }
         }
-        if let Some(crossed) = crossed {
-            self.alert(place, crossed, origin, sink);
-        }
+        self.alert(place, crossed, origin, sink);
     }
 }

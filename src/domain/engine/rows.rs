@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use super::wallets::{Effect, TIMER_IDX};
+use super::wallets::{Effect, TIMER_IDX, Wallets};
 use super::{Engine, Message, RefusedCommand};
 use crate::domain::alert::{About, Alert, Cause};
 use crate::domain::command::BadCommand;
 use crate::domain::entry::{Entry, GrantId, Kind, Mark, Note, Sink};
 use crate::domain::event::{Event, Members};
-use crate::domain::timers::Timer;
+use crate::domain::price::PriceBook;
+use crate::domain::timers::{Timer, Timers};
 use crate::domain::units::Timestamp;
 use crate::domain::wallet::watch::Crossed;
 
@@ -104,6 +105,36 @@ impl<'a> Origin<'a> {
     }
 }
 
+/// What a row that is applied needs of the engine, and changes.
+pub(super) struct Posting<'e> {
+    pub(super) book: &'e PriceBook,
+    pub(super) wallets: &'e mut Wallets,
+    pub(super) timers: &'e mut Timers,
+    pub(super) last: &'e mut Mark,
+}
+
+impl Posting<'_> {
+    /// See [`Engine::apply_and_append`].
+    pub(super) fn apply_and_append<'a: 'b, 'b>(
+        &mut self,
+        place: u32,
+        origin: &mut Origin<'a>,
+        (kind, data): (Kind, &Members<'_>),
+        sink: &mut impl Sink,
+        fill: impl FnOnce(&mut Entry<'b>),
+    ) -> Option<Crossed> {
+        let mut row = origin.row(self.last.entry + 1, kind);
+        fill(&mut row);
+        let around = (self.book, &mut *self.timers);
+        let applied = self.wallets.apply(place, &row, data, around);
+        let Effect { balance, crossed } = applied.expect("the engine's own rows can be applied");
+        row.balance = Some(balance);
+        *self.last = Mark::of(&row);
+        sink.append(&row);
+        crossed
+    }
+}
+
 impl Engine {
     /// Hands a row out, which is the last one now.
     pub(super) fn put(&mut self, row: &Entry<'_>, sink: &mut impl Sink) {
@@ -133,25 +164,25 @@ impl Engine {
         (kind, data): (Kind, &Members<'_>),
         sink: &mut impl Sink,
         fill: impl FnOnce(&mut Entry<'b>),
-    ) -> Crossed {
-        let mut row = origin.row(self.last.entry + 1, kind);
-        fill(&mut row);
-        let around = (&*self.book, &mut self.timers);
-        let applied = self.wallets.apply(place, &row, data, around);
-        let Effect { balance, crossed } = applied.expect("the engine's own rows can be applied");
-        row.balance = Some(balance);
-        self.put(&row, sink);
-        crossed
+    ) -> Option<Crossed> {
+        let mut posting = Posting {
+            book: &self.book,
+            wallets: &mut self.wallets,
+            timers: &mut self.timers,
+            last: &mut self.last,
+        };
+        posting.apply_and_append(place, origin, (kind, data), sink, fill)
     }
 
     /// Appends the alerts that follow from what rows brought about, and hands them out.
     pub(super) fn alert(
         &mut self,
         place: u32,
-        crossed: Crossed,
+        crossed: Option<Crossed>,
         origin: &mut Origin<'_>,
         sink: &mut impl Sink,
     ) {
+        let Some(crossed) = crossed else { return };
         for (kind, period) in crossed.alerts(self.wallets.at(place)) {
             let about = About {
                 kind,

@@ -145,7 +145,7 @@ pub(super) struct Effect {
     /// Σ remaining of the wallet's effective grants.
     pub(super) balance: Credits,
     /// What it newly brought about.
-    pub(super) crossed: Crossed,
+    pub(super) crossed: Option<Crossed>,
 }
 
 impl Wallets {

@@ -12,7 +12,6 @@ mod reason;
 use std::fmt;
 
 use super::calendar;
-use super::event::Reading;
 use super::rfc3339;
 use super::text::GOLDEN;
 use super::units::{Credits, Day, Money, Quantity, Timestamp};
@@ -73,15 +72,12 @@ pub struct RawBody<'a> {
 }
 
 impl<'a> RawBody<'a> {
-    /// The body of an event that was read as `reading`: one that could be read is text.
-    pub fn of(reading: &Reading<'_>, bytes: &'a [u8]) -> Self {
-        match reading {
-            Reading::Event(_) => Self {
-                bytes,
-                length: bytes.len(),
-                is_text: true,
-            },
-            Reading::Empty | Reading::Malformed => Self::whole(bytes),
+    /// A body that is known to be UTF-8, and held whole.
+    pub fn text(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            length: bytes.len(),
+            is_text: true,
         }
     }
 

@@ -12,7 +12,8 @@ use super::{Grant, Wallet};
 use crate::domain::entry::{AlertKind, Status};
 use crate::domain::units::{Credits, Day, MICROS_PER_DAY, Timestamp};
 
-/// What rows brought about: how it was before the first, and how it is after the last.
+/// What rows brought about: how it was before the first, and how it is after the last. Nearly all
+/// rows bring about nothing, and have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crossed {
     was: (Thresholds, Status),
@@ -28,23 +29,23 @@ pub type Thresholds = u128;
 pub type MidnightAlert = (AlertKind, Option<Arc<str>>);
 
 impl Crossed {
-    /// What `before`, if there was any, and this brought about together.
-    pub fn after(self, before: Option<Self>) -> Self {
-        let Some(before) = before else { return self };
-        Self {
-            was: before.was,
-            is: self.is,
-            overage: before.overage.or(self.overage),
-        }
+    /// Adds what later rows brought about to what those before did.
+    pub fn add(all: &mut Option<Self>, later: Option<Self>) {
+        let Some(later) = later else { return };
+        *all = Some(match *all {
+            None => later,
+            Some(before) => Self {
+                was: before.was,
+                is: later.is,
+                overage: before.overage.or(later.overage),
+            },
+        });
     }
 
     /// The alerts that follow, in their order, each with the period that it is about: thresholds of
     /// `wallet` lowest first, then the first overage, then the status.
     pub fn alerts(self, wallet: &Wallet) -> Vec<(AlertKind, Day)> {
         let newly = self.is.0 & !self.was.0;
-        if newly == 0 && self.overage.is_none() && self.is.1 == self.was.1 {
-            return Vec::new(); // as after nearly every row
-        }
         let current = wallet.current.start;
         let used = wallet.current.terms.plan.alerts.used.iter();
         let used = used.filter(|threshold| newly & bit(**threshold) != 0);
@@ -61,16 +62,6 @@ fn bit(threshold: u8) -> Thresholds {
 }
 
 impl Wallet {
-    /// What a row brings about that only tells: nothing.
-    pub fn uncrossed(&self) -> Crossed {
-        let as_it_is = (self.reached, self.status());
-        Crossed {
-            was: as_it_is,
-            is: as_it_is,
-            overage: None,
-        }
-    }
-
     /// Looks at the wallet again after a row of `as_of` that left it `balance`, and its status was
     /// `before`.
     ///
@@ -81,12 +72,11 @@ impl Wallet {
         (as_of, balance): (Timestamp, Credits),
         before: Status,
         overage: Option<Day>,
-    ) -> Crossed {
+    ) -> Option<Crossed> {
         self.blocked &= balance == Credits::ZERO;
         let was = (self.reached, before);
         if self.closing.is_some() {
-            let (is, overage) = (was, None);
-            return Crossed { was, is, overage };
+            return None;
         }
         let told = self.run_out_told;
         self.run_out_told = told.filter(|days| self.runs_out(as_of, balance, *days));
@@ -110,11 +100,9 @@ impl Wallet {
             }
         }
         self.reached = reached;
-        Crossed {
-            was,
-            is: (reached, self.status()),
-            overage: overage.filter(|period| self.terms_of(*period).plan.alerts.overage),
-        }
+        let is = (reached, self.status());
+        let overage = overage.filter(|period| self.terms_of(*period).plan.alerts.overage);
+        (was != is || overage.is_some()).then_some(Crossed { was, is, overage })
     }
 
     /// Whether the wallet is empty within so many days and before the period ends, at its pace at
@@ -241,7 +229,10 @@ mod tests {
             wallet.current.consumed = Credits::new(consumed);
             let now = (Day::new(11).start(), Credits::new(balance));
             let crossed = wallet.update_after(now, Status::Ok, None);
-            let told = crossed.alerts(&wallet).into_iter().map(|(kind, _)| kind);
+            let told = crossed
+                .into_iter()
+                .flat_map(|crossed| crossed.alerts(&wallet));
+            let told = told.map(|(kind, _)| kind);
             let newly = newly.iter().map(|threshold| AlertKind::Used(*threshold));
             assert!(told.eq(newly), "{consumed} {balance}");
         }
@@ -257,7 +248,10 @@ mod tests {
         };
         // Reached by the first row, and false again by the second.
         let (first, second) = (after(60, 40), after(60, 140));
-        assert_eq!(second.after(Some(first)).alerts(&wallet), []);
+        let mut both = first;
+        Crossed::add(&mut both, second);
+        let both = both.expect("the first brought something about");
+        assert_eq!(both.alerts(&wallet), []);
     }
 
     /// Day 10 is the first, day 40 ends the period.

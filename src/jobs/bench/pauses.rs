@@ -215,7 +215,7 @@ impl Feed {
     }
 
     fn message(&mut self, all: &Readings, event: usize) -> Result<(), BenchError> {
-        let (mut reading, raw) = all.line(event);
+        let (mut reading, raw) = (all.get(event), all.line(event));
         let mut subject = Subject::Other;
         if let Reading::Event(event) = &mut reading {
             event.time = None; // it is used when it is received
@@ -234,7 +234,7 @@ impl Feed {
         if event.is_multiple_of(TOUCHED) {
             self.engine.touch(all.who(event, TOUCHED));
         }
-        let event = (&reading, raw);
+        let event = (&reading, &raw);
         self.engine.event(&message, 0, event, &mut self.batches)?;
         for alert in self.engine.alerts.drain(..) {
             black_box(cloud_event(&alert));

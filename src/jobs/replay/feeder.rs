@@ -46,16 +46,16 @@ impl Feeder<'_> {
             Lines::Read(readings) => {
                 let reversals = readings.reversals().iter();
                 let new = reversals.filter(|event| first + **event as u64 > self.known);
-                let wanted = new.filter_map(|event| name_of(&readings.line(*event).0));
+                let wanted = new.filter_map(|event| name_of(&readings.get(*event)));
                 // All at once are looked up sooner than one after the other.
                 batches.recall.begin(wanted.collect());
                 for event in 0..readings.count() {
                     if event % TOUCHED == 0 {
                         engine.touch(readings.who(event, TOUCHED));
                     }
-                    let (reading, raw) = readings.line(event);
                     self.line += 1;
-                    self.event(&reading, raw, engine, batches)?;
+                    let reading = readings.get(event);
+                    self.event(&reading, &readings.line(event), engine, batches)?;
                 }
                 Ok(())
             }
@@ -77,7 +77,7 @@ impl Feeder<'_> {
                 } else {
                     Reading::Malformed
                 };
-                self.event(&reading, raw, engine, batches)
+                self.event(&reading, &raw, engine, batches)
             }
         }
     }
@@ -107,7 +107,7 @@ impl Feeder<'_> {
                 },
             };
             engine.begin(&message, batches)?;
-            let nothing = (&Reading::Empty, RawBody::whole(&[]));
+            let nothing = (&Reading::Empty, &RawBody::whole(&[]));
             engine.event(&message, 0, nothing, batches)?;
             self.after_message(engine, batches)?;
         }
@@ -129,13 +129,13 @@ impl Feeder<'_> {
     fn event(
         &mut self,
         reading: &Reading<'_>,
-        raw: RawBody<'_>,
+        raw: &RawBody<'_>,
         engine: &mut Engine,
         batches: &mut Batches,
     ) -> Result<(), ReplayError> {
         if self.line <= self.known {
             if self.line == self.known {
-                self.last.check(self.source, (0, reading, raw))?;
+                self.last.check(self.source, (0, reading, *raw))?;
             }
             return Ok(());
         }

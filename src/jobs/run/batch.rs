@@ -3,6 +3,7 @@
 //! Owns reading their events before the engine sees them. Leaves receiving to
 //! `adapters::jetstream`.
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -11,8 +12,6 @@ use tokio::sync::mpsc;
 use super::feed::Work;
 use crate::adapters::cloudevents::{ContentType, Readings};
 use crate::adapters::jetstream::Message;
-use crate::domain::entry::RawBody;
-use crate::domain::event::Reading;
 use crate::domain::identity::FilterKey;
 
 /// Events of a batch, but for those of its last message: what is known of one takes memory.
@@ -51,17 +50,10 @@ impl Batch {
         }
     }
 
-    /// The events of a message, by its place in the batch: their places among all, and each one.
-    pub(super) fn events(
-        &self,
-        message: usize,
-    ) -> impl Iterator<Item = (usize, Reading<'_>, RawBody<'_>)> {
+    /// Which of the readings are the events of a message, by its place in the batch.
+    pub(super) fn events(&self, message: usize) -> Range<usize> {
         let first = message.checked_sub(1).map_or(0, |before| self.ends[before]);
-        (first..self.ends[message]).map(move |event| {
-            let payload = &self.messages[message].payload;
-            let (reading, raw) = self.readings.get(event, payload);
-            (event, reading, raw)
-        })
+        first..self.ends[message]
     }
 }
 

@@ -206,11 +206,14 @@ impl Feed {
             arrival,
         };
         self.engine.begin(&handed, batches)?;
-        for ((event, reading, raw), idx) in batch.events(place).zip(0..) {
+        let readings = &batch.readings;
+        for (event, idx) in batch.events(place).zip(0..) {
             if event % TOUCHED == 0 {
-                self.engine.touch(batch.readings.who(event, TOUCHED));
+                self.engine.touch(readings.who(event, TOUCHED));
             }
-            self.engine.event(&handed, idx, (&reading, raw), batches)?;
+            let reading = readings.get(event);
+            let raw = readings.raw(event, &message.payload);
+            self.engine.event(&handed, idx, (&reading, &raw), batches)?;
         }
         self.seq = seq;
         for alert in self.engine.alerts.drain(..) {
@@ -240,7 +243,7 @@ fn look_ahead(batch: &Batch, batches: &mut Batches) {
 /// The charges that a message takes back.
 fn names(batch: &Batch, message: usize) -> impl Iterator<Item = ChargeName> {
     let events = batch.events(message);
-    events.filter_map(|(_, reading, _)| name_of(&reading))
+    events.filter_map(|event| name_of(&batch.readings.get(event)))
 }
 
 impl AlertGate {
@@ -267,8 +270,10 @@ pub(super) fn check_message(
 ) -> Result<(), ShardError> {
     // No identity is asked for, so that any key will do.
     let batch = Batch::read(&mut [message].into_iter(), Readings::new([0; 4]));
-    for ((_, reading, raw), idx) in batch.events(0).zip(0..) {
-        known.check(source, (idx, &reading, raw))?;
+    let readings = &batch.readings;
+    for (event, idx) in batch.events(0).zip(0..) {
+        let raw = readings.raw(event, &batch.messages[0].payload);
+        known.check(source, (idx, &readings.get(event), raw))?;
     }
     Ok(())
 }

@@ -214,9 +214,9 @@ impl Run {
         let mut ends = Vec::new();
         for (idx, line) in lines.iter().enumerate() {
             let reading = line.reading();
-            let raw = RawBody::of(&reading, line.text.as_bytes());
+            let raw = RawBody::whole(line.text.as_bytes());
             self.engine
-                .event(&message, idx as i32, (&reading, raw), &mut self.rows)
+                .event(&message, idx as i32, (&reading, &raw), &mut self.rows)
                 .unwrap();
             ends.push(self.rows.0.len());
         }
