@@ -131,7 +131,9 @@ impl DuplicateFilter {
     /// Looks where an identity would be in memory, so that it is at hand then; gives what means
     /// nothing.
     pub(super) fn touch(&self, identity: Identity) -> u32 {
-        self.recent.touch(identity.hash)
+        let older = self.older.as_ref();
+        let older = older.map_or(0, |older| older.touch(identity.hash));
+        self.recent.touch(identity.hash) ^ older
     }
 
     /// Since when an identity is occupied, whatever the payload; `None` where [`Verdict::New`] is
@@ -257,6 +259,10 @@ mod tests {
     impl Older for Kept {
         fn find(&mut self, hash: [u64; 2]) -> Result<Option<Place>, OlderFault> {
             Ok(self.0.get(&hash).copied())
+        }
+
+        fn touch(&self, _: [u64; 2]) -> u32 {
+            0
         }
 
         fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {

@@ -65,6 +65,11 @@ impl Filter {
         true
     }
 
+    /// Looks at the memory that a key has, so that it is at hand then; gives what means nothing.
+    pub(super) fn touch(&self, hash: [u64; 2]) -> u32 {
+        self.blocks[self.block_of(hash)].0[0].load(Relaxed) as u32
+    }
+
     /// Keys that were added.
     pub(super) fn keys(&self) -> u64 {
         self.keys.load(Relaxed)

@@ -114,6 +114,10 @@ impl Older for IdentityRuns {
         Ok(self.view.find(hash, &mut self.buffer)?)
     }
 
+    fn touch(&self, hash: [u64; 2]) -> u32 {
+        self.view.touch(hash)
+    }
+
     fn take_over(&mut self, recent: Recent) -> Result<(), OlderFault> {
         if recent.last.entry < self.last_entry {
             let text = format!(

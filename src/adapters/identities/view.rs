@@ -83,6 +83,12 @@ impl View {
         Ok(None)
     }
 
+    /// Looks at what `find` will look at first; gives what means nothing.
+    pub(super) fn touch(&self, hash: [u64; 2]) -> u32 {
+        let recent = self.recent.as_ref();
+        self.filter.touch(hash) ^ recent.map_or(0, |recent| recent.touch(hash))
+    }
+
     /// Memory but for `recent`.
     pub(super) fn memory_bytes(&self) -> u64 {
         let indices: u64 = self.runs.iter().map(|run| run.index_bytes()).sum();

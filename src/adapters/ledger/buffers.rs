@@ -30,7 +30,6 @@ impl<T> Fixed<T> {
     }
 
     pub(super) fn extend_options(&mut self, values: impl Iterator<Item = Option<T>>) {
-        self.values.reserve(values.size_hint().0);
         values.for_each(|value| self.push_option(value));
     }
 

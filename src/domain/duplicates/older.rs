@@ -11,7 +11,7 @@ use super::segment::Segment;
 use crate::domain::entry::Mark;
 
 /// What is known of an occupied identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Of the payload.
     pub fingerprint: u32,
@@ -27,6 +27,10 @@ pub trait Older: Send {
     ///
     /// It can't be told; then nothing may be charged.
     fn find(&mut self, hash: [u64; 2]) -> Result<Option<Place>, OlderFault>;
+
+    /// Looks at what `find` will look at first, so that it is at hand then; gives what means
+    /// nothing.
+    fn touch(&self, hash: [u64; 2]) -> u32;
 
     /// Takes over identities that are newer than all before.
     ///
@@ -103,7 +107,7 @@ impl Recent {
     }
 
     /// See [`Segment::touch`].
-    pub(super) fn touch(&self, hash: [u64; 2]) -> u32 {
+    pub fn touch(&self, hash: [u64; 2]) -> u32 {
         let segment = self.segments.get(segment_of(hash, self.segments.len()));
         segment.map_or(0, |segment| segment.touch(hash))
     }

@@ -20,7 +20,7 @@ type Record = ([u64; 2], Place);
 #[derive(Clone, Default)]
 pub struct Segment {
     /// In the order in which they came, in chunks, so that adding one never moves others: moving
-    /// needs fresh memory, which is dear.
+    /// needs fresh memory, which is dear. Behind the last one are some that mean nothing.
     records: Vec<Vec<Record>>,
     count: usize,
     /// By the second word of its hash, the number of a record, counted from 1, and above it some
@@ -35,12 +35,15 @@ impl Segment {
         Some(self.record(number).1)
     }
 
-    /// Looks where an identity would be, so that it is at hand then; gives what means nothing. No
-    /// branch hangs on it, which could keep the processor from looking at the next one meanwhile.
-    pub(super) fn touch(&self, hash: [u64; 2]) -> u32 {
+    /// Looks where an identity would be, and where the next one will be put, so that both are at
+    /// hand then; gives what means nothing. No branch hangs on it, which could keep the processor
+    /// from looking at the next one meanwhile.
+    pub fn touch(&self, hash: [u64; 2]) -> u32 {
         let mask = self.slots.len().wrapping_sub(1);
         let slot = self.slots.get(hash[1] as usize & mask);
-        slot.copied().unwrap_or_default()
+        let next = self.records.get(self.count / CHUNK);
+        let next = next.map_or(0, |chunk| chunk[self.count % CHUNK].1.fingerprint);
+        slot.copied().unwrap_or_default() ^ next
     }
 
     /// Puts an identity in its new place.
@@ -53,9 +56,9 @@ impl Segment {
             self.grow();
         }
         if self.count.is_multiple_of(CHUNK) {
-            self.records.push(Vec::with_capacity(CHUNK));
+            self.records.push(vec![Record::default(); CHUNK]);
         }
-        self.records[self.count / CHUNK].push((hash, place));
+        self.records[self.count / CHUNK][self.count % CHUNK] = (hash, place);
         self.count += 1;
         self.link(self.count, hash);
     }
@@ -66,7 +69,7 @@ impl Segment {
 
     /// All of them, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().flatten()
+        self.records.iter().flatten().take(self.count)
     }
 
     fn record(&self, number: usize) -> &Record {
