@@ -129,9 +129,8 @@ impl Timers {
     }
 
     /// Says that all of them stand.
-    pub fn all_stand(mut self) -> Self {
+    pub fn all_stand(&mut self) {
         self.needed = self.count();
-        self
     }
 
     /// Whether most do not stand any more.
@@ -197,7 +196,7 @@ mod tests {
             }
         };
         add(&mut timers, 1_000);
-        let mut timers = timers.all_stand();
+        timers.all_stand();
         add(&mut timers, IN_VAIN as i32 + 1_000);
         assert!(!timers.is_stale());
         add(&mut timers, 1);

@@ -113,6 +113,8 @@ impl Engine {
     /// There are not as many entries as wallets.
     pub fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64]) {
         self.wallets.load(wallets, as_of, &mut self.timers);
+        // Or the first row would make them all anew.
+        self.timers.all_stand();
     }
 
     /// Applies the next row of the ledger; `data` are the members of its `data`, if it has any.

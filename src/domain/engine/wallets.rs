@@ -195,7 +195,8 @@ impl Wallets {
         for (wallet, place) in self.list.iter().zip(0..) {
             add_timers(place, wallet, &mut timers);
         }
-        timers.all_stand()
+        timers.all_stand();
+        timers
     }
 
     /// The wallet's own next timer, but for midnights.
