@@ -80,7 +80,7 @@ pub(super) fn pool(
         check.fault(Fault::NotOver);
         is_sound = false;
     }
-    if wallet.is_some_and(|wallet| wallet.closing.is_some()) {
+    if wallet.is_some_and(|wallet| wallet.closing().is_some()) {
         check.fault(Fault::Closed);
         is_sound = false;
     }
@@ -231,7 +231,7 @@ pub(super) fn void(
         is_sound &= check.column("delta", row.delta, Credits::from_i128(-remaining));
     }
     if row.idx == TIMER_IDX {
-        let closing = wallet.and_then(|wallet| wallet.closing);
+        let closing = wallet.and_then(|wallet| wallet.closing());
         let is_due = closing.is_none_or(|closing| closing.voids_at <= row.received_at);
         if !is_due || (wallet.is_some() && closing.is_none()) {
             check.fault(Fault::NotOver);
@@ -331,7 +331,7 @@ pub(super) fn as_of(row: &Entry<'_>, account: &Account, wallet: Option<&Wallet>)
         (Kind::Grant, Some(GrantId::Pool(start))) => Some(start.start()),
         (Kind::Rollover, _) => current,
         (Kind::Void, _) => wallet
-            .and_then(|wallet| wallet.closing)
+            .and_then(|wallet| wallet.closing())
             .map(|closing| closing.voids_at),
         (_, Some(grant)) => account.held(grant).and_then(|(_, ends_at)| ends_at),
         (_, None) => None,

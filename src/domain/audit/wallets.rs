@@ -134,7 +134,7 @@ impl Wallets {
 
     /// Whether the wallet was closed, and the grace after that is over.
     fn is_over(&self, customer: &str, now: Timestamp) -> bool {
-        let closing = self.followed(customer).and_then(|wallet| wallet.closing);
+        let closing = self.followed(customer).and_then(|wallet| wallet.closing());
         closing.is_some_and(|closing| closing.voids_at <= now)
     }
 
@@ -210,7 +210,7 @@ impl Wallets {
         let remaining = account.remaining();
         let wallet = || {
             let wallet = self.followed(customer)?;
-            if let Some(closing) = wallet.closing {
+            if let Some(closing) = wallet.closing() {
                 let is_left = closing.voids_at <= now && remaining != 0;
                 let remaining = micros(remaining);
                 return is_left.then_some(Fault::NotVoided { remaining });

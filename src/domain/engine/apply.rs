@@ -120,7 +120,7 @@ impl Wallets {
             (Kind::Grant, Some(GrantId::Pool(start))) => Some(start.start()),
             // The pool of the new period has its row before.
             (Kind::Rollover, _) => Some(wallet.current.start.start()),
-            (Kind::Void, _) => wallet.closing.map(|closing| closing.voids_at),
+            (Kind::Void, _) => wallet.closing().map(|closing| closing.voids_at),
             (Kind::Expire, Some(GrantId::Pool(start))) => ended(start).map(|x| x.closes_at),
             (_, Some(GrantId::Named(id))) => {
                 let grant = wallet.grants.iter().find(|grant| &*grant.id == id);

@@ -149,7 +149,7 @@ impl Engine {
         sink: &mut impl Sink,
     ) {
         let wallet = self.wallets.at(place);
-        if wallet.current.end.start() != due || wallet.closing.is_some() {
+        if wallet.current.end.start() != due || wallet.closing().is_some() {
             return;
         }
         let (ended, start) = (wallet.current.start, wallet.current.end);
@@ -189,7 +189,10 @@ impl Engine {
         sink: &mut impl Sink,
     ) {
         let wallet = self.wallets.at(place);
-        if wallet.closing.is_none_or(|closing| closing.voids_at != due) {
+        if wallet
+            .closing()
+            .is_none_or(|closing| closing.voids_at != due)
+        {
             return;
         }
         let left = wallet.left_to_void();

@@ -40,7 +40,7 @@ impl Engine {
     /// The wallet that a command is about, which must be open.
     pub(super) fn open_wallet(&self, customer: &str) -> Result<u32, Reason> {
         let place = self.wallets.place(customer);
-        let place = place.filter(|place| self.wallets.at(*place).closing.is_none());
+        let place = place.filter(|place| self.wallets.at(*place).closing().is_none());
         place.ok_or(Reason::UnknownWallet)
     }
 
@@ -61,7 +61,7 @@ impl Engine {
         let opened = opened.map_err(|fault| self.refuse(origin, fault))?;
         // Until the grace after its closing is over, a wallet is not done with.
         let is_open = |place| {
-            let closing = self.wallets.at(place).closing;
+            let closing = self.wallets.at(place).closing();
             closing.is_none_or(|closing| now < closing.voids_at)
         };
         if self.wallets.place(customer).is_some_and(is_open) {

@@ -256,7 +256,7 @@ fn own_timers(wallet: &Wallet) -> impl Iterator<Item = (Timestamp, TimerKind)> +
     let starts = grants.filter(move |grant| grant.order.effective_at > touched);
     let starts = starts.map(|grant| (grant.order.effective_at, TimerKind::GrantStart));
     // A wallet that is closed has no more periods.
-    let last = match wallet.closing {
+    let last = match wallet.closing() {
         Some(closing) => (closing.voids_at, TimerKind::WalletClose),
         None => (wallet.current.end.start(), TimerKind::PeriodEnd),
     };

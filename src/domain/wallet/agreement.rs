@@ -46,7 +46,8 @@ impl Wallet {
         };
         let rest = |of: &Self| {
             let told = (of.reached, of.blocked, of.run_out_told, of.touched);
-            (of.anchor, of.opened, told, of.next_plan.clone(), of.closing)
+            let to_come = (of.next_plan().map(str::to_owned), of.closing());
+            (of.anchor, of.opened, told, to_come)
         };
         rest(self) == rest(other)
             && self.customer == other.customer

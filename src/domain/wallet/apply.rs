@@ -58,7 +58,7 @@ impl Wallet {
                 had_overage: ended.had_overage,
                 voided: ended.voided,
             });
-            self.next_plan = None;
+            self.forget_next_plan();
         }
         let current = &mut self.current;
         current.voided &= pool.credits == Credits::ZERO;
@@ -70,17 +70,17 @@ impl Wallet {
     /// Applies a change of plan within the period.
     pub fn apply_plan(&mut self, terms: Arc<Terms>) {
         self.current.terms = terms;
-        self.next_plan = None;
+        self.forget_next_plan();
     }
 
     /// Applies a change of plan from the next period on.
     pub fn apply_next_plan(&mut self, plan: &str) {
-        self.next_plan = Some(plan.to_owned());
+        self.to_come.get_or_insert_default().next_plan = Some(plan.to_owned());
     }
 
     pub fn apply_closing(&mut self, closing: Closing) {
-        self.closing = Some(closing);
-        self.next_plan = None;
+        self.to_come.get_or_insert_default().closing = Some(closing);
+        self.forget_next_plan();
     }
 
     /// Applies a grant that is no pool. One that has its id is spent and expired: no row told of

@@ -2,7 +2,8 @@
 //!
 //! Owns a wallet's periods, grants and balance. Leaves how a ledger row changes them to `apply`,
 //! what may pay to `spend`, the pace to `pace`, what is worth an alert to `watch`, where all of a
-//! shard lie to `list`, and the decision which rows there are to `engine`.
+//! shard lie to `list`, what was said and has not come yet to `to_come`, and the decision which rows
+//! there are to `engine`.
 //!
 //! Invariant: state changes only by applying a row, and the same rows give the same wallet.
 
@@ -11,6 +12,7 @@ pub mod apply;
 pub mod list;
 pub mod pace;
 pub mod spend;
+mod to_come;
 pub mod watch;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use super::entry::{GrantId, ROLLOVER_PREFIX, Status};
 use super::price::Plan;
 use super::units::{Credits, Day, Money, Timestamp};
 use pace::DailyUse;
+pub use to_come::{Closing, ToCome};
 use watch::Thresholds;
 
 /// All grants of a wallet but its pools hold less than this together: with a pool they fit the
@@ -55,21 +58,14 @@ pub struct Wallet {
     pub blocked: bool,
     /// That the wallet runs out within so many days was told, and no row has made it untrue since.
     pub run_out_told: Option<u16>,
-    /// The plan from the next period on, when it changes then.
-    pub next_plan: Option<String>,
-    pub closing: Option<Closing>,
+    /// Most wallets have nothing, and there are many wallets.
+    pub to_come: Option<Box<ToCome>>,
     /// Midnights up to this instant were looked at.
     pub touched: Timestamp,
 }
 
-/// The end of a wallet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closing {
-    /// Usage from before this instant is still taken …
-    pub closed_at: Timestamp,
-    /// … until this one (exclusive), when all that is left is voided.
-    pub voids_at: Timestamp,
-}
+/// There are millions of them, and a charge looks at nearly all of one: four lines of memory.
+const _: () = assert!(size_of::<Wallet>() == 256);
 
 /// The period that holds now, `[start, end)`.
 #[derive(Clone, Debug)]
@@ -224,14 +220,13 @@ impl Wallet {
             reached: 0,
             blocked: false,
             run_out_told: None,
-            next_plan: None,
-            closing: None,
+            to_come: None,
             touched: start.start(),
         }
     }
 
     pub fn status(&self) -> Status {
-        match (self.closing, self.blocked) {
+        match (self.closing(), self.blocked) {
             (Some(_), _) => Status::Closed,
             (None, true) => Status::Blocked,
             (None, false) => Status::Ok,
@@ -241,15 +236,8 @@ impl Wallet {
     /// Whether the wallet takes usage of `used_at` at `now`: always, until it is closed; then what
     /// was used before, within the grace.
     pub fn takes(&self, used_at: Timestamp, now: Timestamp) -> bool {
-        self.closing
+        self.closing()
             .is_none_or(|closing| used_at < closing.closed_at && now < closing.voids_at)
-    }
-
-    /// The plan of the period that comes next.
-    pub fn plan_to_come(&self) -> &str {
-        self.next_plan
-            .as_deref()
-            .unwrap_or(&self.current.terms.plan.id)
     }
 
     /// What a grant that has not ended holds at `now`; `None` for one that is over, voided or was

@@ -75,7 +75,7 @@ impl Wallet {
     ) -> Option<Crossed> {
         self.blocked &= balance == Credits::ZERO;
         let was = (self.reached, before);
-        if self.closing.is_some() {
+        if self.closing().is_some() {
             return None;
         }
         let told = self.run_out_told;
@@ -128,7 +128,7 @@ impl Wallet {
     /// What the midnight `at` brings: the run-out, then the grants that end soon in burn-down
     /// order.
     pub fn midnight_alerts(&self, at: Timestamp) -> Vec<MidnightAlert> {
-        if self.closing.is_some() {
+        if self.closing().is_some() {
             return Vec::new();
         }
         let run_out = self.run_out_untold();
@@ -149,7 +149,7 @@ impl Wallet {
     pub fn midnight_after_row(&self) -> Option<Day> {
         let next = Day::new(self.touched.day().get() + 1);
         match self.run_out_untold() {
-            Some(_) => self.closing.is_none().then_some(next),
+            Some(_) => self.closing().is_none().then_some(next),
             None => self.midnight_by_grants(next),
         }
     }
@@ -160,7 +160,7 @@ impl Wallet {
     pub fn midnight_after(&self, day: Day) -> Option<Day> {
         let next = Day::new(day.get() + 1);
         let may_rise = self.run_out_untold().is_some() && self.daily_use.may_rise_after(day);
-        match may_rise && self.closing.is_none() {
+        match may_rise && self.closing().is_none() {
             true => Some(next),
             false => self.midnight_by_grants(next),
         }
@@ -170,7 +170,7 @@ impl Wallet {
     fn midnight_by_grants(&self, next: Day) -> Option<Day> {
         let watches_pace = self.run_out_untold().is_some();
         let within = self.current.terms.plan.alerts.expiring_within;
-        if self.closing.is_some() || !(watches_pace || within.is_some()) {
+        if self.closing().is_some() || !(watches_pace || within.is_some()) {
             return None;
         }
         let looks = self.grants.iter().flat_map(|grant| {

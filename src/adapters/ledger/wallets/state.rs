@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::WalletsError;
 use crate::domain::units::{Credits, Day, Money, Timestamp};
 use crate::domain::wallet::pace::{DailyUse, KEPT_DAYS};
-use crate::domain::wallet::{Basis, BurnOrder, Closing, EndedPeriod, Grant, Period, Terms, Wallet};
+use crate::domain::wallet::{
+    Basis, BurnOrder, Closing, EndedPeriod, Grant, Period, Terms, ToCome, Wallet,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,9 +124,9 @@ pub(super) fn write(wallet: &Wallet) -> Result<String, serde_json::Error> {
         ((wallet.reached >> 64) as u64, wallet.reached as u64),
         wallet.blocked,
         wallet.run_out_told,
-        wallet.next_plan.as_deref(),
+        wallet.next_plan(),
         wallet
-            .closing
+            .closing()
             .map(|closing| (closing.closed_at.get(), closing.voids_at.get())),
         wallet.touched.get(),
     ))
@@ -165,6 +167,13 @@ pub(super) fn read(
             voided: ended.voided,
         })
     });
+    let to_come = ToCome {
+        next_plan: state.next_plan.map(Cow::into_owned),
+        closing: state.closing.map(|(closed_at, voids_at)| Closing {
+            closed_at: Timestamp::new(closed_at),
+            voids_at: Timestamp::new(voids_at),
+        }),
+    };
     Ok(Wallet {
         customer: Arc::from(customer),
         anchor: state.anchor,
@@ -179,11 +188,7 @@ pub(super) fn read(
         reached: u128::from(state.reached.0) << 64 | u128::from(state.reached.1),
         blocked: state.blocked,
         run_out_told: state.run_out_told,
-        next_plan: state.next_plan.map(Cow::into_owned),
-        closing: state.closing.map(|(closed_at, voids_at)| Closing {
-            closed_at: Timestamp::new(closed_at),
-            voids_at: Timestamp::new(voids_at),
-        }),
+        to_come: (to_come != ToCome::default()).then(|| Box::new(to_come)),
         touched: Timestamp::new(state.touched),
     })
 }
