@@ -17,7 +17,7 @@ const WHOLE: u32 = 16;
 
 impl Brief {
     /// That of no text.
-    pub const NONE: Self = Self {
+    const NONE: Self = Self {
         first: 0,
         last: 0,
         length: u32::MAX,

@@ -22,10 +22,10 @@ const BLOCK_BYTES: usize = 128 << 10;
 pub struct RowBlock {
     pub(super) rows: Vec<Row>,
     /// The texts that are each row's own, in the order of its lengths.
-    pub(super) text: String,
+    text: String,
     /// `event_source` and `source`.
     pub(super) sources: Together<2>,
-    /// `price_id`, `event_type`, `price_version`, `kind`, `task` and `unit`.
+    /// `price_id`, `kind`, `event_type`, `price_version`, `task` and `unit`.
     pub(super) prices: Together<6>,
     /// `plan` and `currency`.
     pub(super) plans: Together<2>,
@@ -126,7 +126,7 @@ impl RowBlock {
 
     fn entry<'a>(&'a self, row: &Row, texts: &OwnTexts<'a>) -> Entry<'a> {
         let [event_source, source] = self.sources.texts(row.source);
-        let [price_id, event_type, price_version, kind, task, unit] = self.prices.texts(row.price);
+        let [price_id, kind, event_type, price_version, task, unit] = self.prices.texts(row.price);
         let [plan, currency] = self.plans.texts(row.plan);
         let mut kinds = Kind::ALL.into_iter();
         let kind = kinds.find(|one| kind == Some(one.name()));
@@ -241,7 +241,7 @@ impl Sink for RowBlock {
         });
         let kind = Some(row.kind.name());
         let [id, of_type, version] = [row.price_id, row.event_type, row.price_version];
-        let price = [id, of_type, version, kind, row.task, row.unit];
+        let price = [id, kind, of_type, version, row.task, row.unit];
         let lengths = [
             self.add(row.customer),
             self.add(row.event_id),

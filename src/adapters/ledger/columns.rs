@@ -3,7 +3,7 @@
 //! Owns which field of a row goes to which column, and what is kept of a rejected body. Leaves a
 //! column's memory to `buffers` and `codes`, and Parquet to `encode`.
 //!
-//! Invariant: all columns have as many rows; appending a row allocates only when a buffer grows.
+//! Invariant: all columns have as many rows.
 
 use std::borrow::Cow;
 
@@ -238,9 +238,9 @@ impl Columns {
             .add_to(sources, rows.clone().map(|row| row.source));
         let prices = [
             &mut self.price_id,
+            &mut self.kind,
             &mut self.event_type,
             &mut self.price_version,
-            &mut self.kind,
             &mut self.task,
             &mut self.unit,
         ];

@@ -25,12 +25,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// A row brought something about in its wallet, together with those before it of its event.
-    pub(super) fn add(&mut self, row: &Entry<'_>, crossed: Crossed, wallet: &Wallet) {
-        Crossed::add(&mut self.crossed, Some(crossed));
-        self.alerts = self
-            .crossed
-            .map_or_else(Vec::new, |crossed| crossed.alerts(wallet));
+    /// A row changed its wallet, and together with those before it of its event brought something
+    /// about, or nothing. All that they did waits again: alerts come after the event's last row.
+    pub(super) fn add(&mut self, row: &Entry<'_>, crossed: Option<Crossed>, wallet: &Wallet) {
+        Crossed::add(&mut self.crossed, crossed);
+        let alerts = self.crossed.map(|crossed| crossed.alerts(wallet));
+        self.alerts = alerts.unwrap_or_default();
         if !self.alerts.is_empty() {
             self.by.set(row);
         }

@@ -252,8 +252,9 @@ impl Wallets {
         match self.fold.apply(row, data.unwrap_or(&Members::NONE), book) {
             Ok(folded) if i128::from(folded.balance.get()) == own => {
                 let wallet = self.fold.wallet(customer);
-                let crossed = folded.crossed.zip(wallet);
-                crossed.inspect(|(crossed, wallet)| self.waiting.add(row, *crossed, wallet));
+                if let Some(wallet) = wallet {
+                    self.waiting.add(row, folded.crossed, wallet);
+                }
                 if row.event_type == Some(CLOSED) && row.kind == Kind::Wallet {
                     self.waiting.status(row, Status::Closed);
                 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::wallets::{ApplyError, Effect, TIMER_IDX, Wallets};
-use crate::domain::calendar::{day_of_month, period_end};
+use crate::domain::calendar::period_end;
 use crate::domain::command::{CLOSED, ChangeAt, Granted, Opened, PLAN_CHANGED, PlanChanged};
 use crate::domain::entry::{Entry, GrantId, Kind, Note};
 use crate::domain::event::Members;
@@ -30,8 +30,8 @@ impl Wallets {
         let start = needed(row.period, "period")?;
         let terms = self.row_terms(row, book)?;
         let stated = Opened::anchor_day(data).map_err(ApplyError::Command)?;
-        let anchor = stated.unwrap_or(day_of_month(start));
-        let end = period_end(start, anchor);
+        let first = self.first_period(start, stated);
+        let (anchor, end) = (first.anchor, first.end);
         let wallet = Wallet::open(Arc::clone(&customer), anchor, start, end, terms);
         timers.add(Timer {
             due: end.start(),
@@ -145,7 +145,10 @@ impl Wallets {
         let start = needed(row.period, "period")?;
         let terms = self.row_terms(row, book)?;
         let wallet = &mut self.list[place];
-        let end = period_end(start, wallet.anchor);
+        let end = match start == wallet.current.start {
+            true => wallet.current.end,
+            false => period_end(start, wallet.anchor),
+        };
         let rules = book.tables()[book.in_force_or_first(row.received_at)].rules;
         let previous_closes_at = wallet.current.end.start().plus(rules.grace);
         if start != wallet.current.start {

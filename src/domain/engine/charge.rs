@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::rows::{Origin, Posting};
+use super::wallets::FirstPeriod;
 use super::{Admitted, Engine};
-use crate::domain::calendar::{day_of_month, period_end};
 use crate::domain::decimal::divide_half_even;
 use crate::domain::entry::{Kind, Payload, Reason, Sink};
 use crate::domain::event::Members;
@@ -57,7 +57,8 @@ impl Engine {
         let wallet = match &known {
             Ok(place) => self.wallets.at(*place),
             Err(terms) => {
-                fresh = opened(customer, terms, now);
+                let first = self.wallets.first_period(now.day(), None);
+                fresh = opened(customer, terms, first);
                 &fresh
             }
         };
@@ -96,9 +97,9 @@ impl Engine {
     /// The terms that a customer who was never opened gets at `now`.
     fn default_terms(&mut self, now: Timestamp) -> Option<Arc<Terms>> {
         let table = &self.book.tables()[self.book.in_force_or_first(now)];
-        let plan = table.default_plan.clone()?;
-        let version = self.terms_version(now.day().start(), &plan);
-        self.wallets.terms.get(&self.book, &version, &plan).ok()
+        let plan = table.default_plan.as_deref()?;
+        let version = &self.book.terms_table(now.day().start(), plan).version;
+        self.wallets.terms.get(&self.book, version, plan).ok()
     }
 
     /// Appends the legs that were planned, and the alerts that follow.
@@ -153,9 +154,10 @@ impl Engine {
 }
 
 /// A wallet as it will be when its opening rows are applied: a full pool and nothing else.
-fn opened(customer: &str, terms: &Arc<Terms>, now: Timestamp) -> Wallet {
-    let (start, anchor) = (now.day(), day_of_month(now.day()));
-    let end = period_end(start, anchor);
+fn opened(customer: &str, terms: &Arc<Terms>, first: FirstPeriod) -> Wallet {
+    let FirstPeriod {
+        start, anchor, end, ..
+    } = first;
     let mut wallet = Wallet::open(Arc::from(customer), anchor, start, end, Arc::clone(terms));
     wallet.current.remaining = terms.plan.pool;
     wallet

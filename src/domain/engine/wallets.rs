@@ -10,12 +10,13 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, Equivalent, HashMap, HashTable};
 use thiserror::Error;
 
+use crate::domain::calendar::{day_of_month, period_end};
 use crate::domain::command::BadCommand;
 use crate::domain::entry::{GrantId, Status};
 use crate::domain::price::PriceBook;
 use crate::domain::text::{Brief, Numbered};
 use crate::domain::timers::{Timer, TimerKind, Timers};
-use crate::domain::units::{Credits, Timestamp};
+use crate::domain::units::{Credits, Day, Timestamp};
 use crate::domain::wallet::list::WalletList;
 use crate::domain::wallet::watch::Crossed;
 use crate::domain::wallet::{Terms, Wallet};
@@ -43,6 +44,7 @@ pub(super) struct Wallets {
     pub(super) list: WalletList,
     places: Places,
     pub(super) terms: KnownTerms,
+    first_period: Option<FirstPeriod>,
     /// Of each wallet that a checkpoint had: the last row that is in it. Empty once restored.
     as_of_entries: Vec<i64>,
 }
@@ -93,9 +95,25 @@ fn hash(hasher: &DefaultHashBuilder, brief: Brief, customer: &str) -> u64 {
     }
 }
 
+/// The first period of a wallet that was opened, for the next one: dates are slow, and many wallets
+/// are opened on one day.
+#[derive(Clone, Copy)]
+pub(super) struct FirstPeriod {
+    pub(super) start: Day,
+    stated: Option<u8>,
+    /// The day of the month on which periods start.
+    pub(super) anchor: u8,
+    pub(super) end: Day,
+}
+
 /// The plans that wallets are on, as price versions state them; each was looked up once.
 #[derive(Default)]
-pub struct KnownTerms(HashMap<(Arc<str>, String), Arc<Terms>>);
+pub struct KnownTerms {
+    all: Vec<Arc<Terms>>,
+    places: HashMap<(Arc<str>, String), usize>,
+    /// The place of those that were asked for last, which often are again.
+    last: usize,
+}
 
 /// A version and a plan.
 #[derive(Hash)]
@@ -119,8 +137,13 @@ impl KnownTerms {
         version: &str,
         plan: &str,
     ) -> Result<Arc<Terms>, ApplyError> {
-        if let Some(terms) = self.0.get(&Named(version, plan)) {
+        let is_it = |last: &&Arc<Terms>| *last.version == *version && last.plan.id == plan;
+        if let Some(terms) = self.all.get(self.last).filter(is_it) {
             return Ok(Arc::clone(terms));
+        }
+        if let Some(place) = self.places.get(&Named(version, plan)) {
+            self.last = *place;
+            return Ok(Arc::clone(&self.all[*place]));
         }
         let table = book.tables().iter().find(|table| table.version == version);
         let found = table.and_then(|table| table.plan(plan));
@@ -133,8 +156,9 @@ impl KnownTerms {
             version: Arc::clone(&version),
             plan: found.clone(),
         });
-        self.0
-            .insert((version, plan.to_owned()), Arc::clone(&terms));
+        self.places
+            .insert((version, plan.to_owned()), self.all.len());
+        self.all.push(Arc::clone(&terms));
         Ok(terms)
     }
 }
@@ -187,6 +211,24 @@ impl Wallets {
                 place
             }
         }
+    }
+
+    /// The period that a wallet opened on `start` begins with; its anchor is the day of the month,
+    /// unless another one is stated.
+    pub(super) fn first_period(&mut self, start: Day, stated: Option<u8>) -> FirstPeriod {
+        let last = self.first_period;
+        let last = last.filter(|last| (last.start, last.stated) == (start, stated));
+        let first = last.unwrap_or_else(|| {
+            let anchor = stated.unwrap_or(day_of_month(start));
+            FirstPeriod {
+                start,
+                stated,
+                anchor,
+                end: period_end(start, anchor),
+            }
+        });
+        self.first_period = Some(first);
+        first
     }
 
     /// All that falls due, without what no longer stands.

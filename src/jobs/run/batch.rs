@@ -14,9 +14,9 @@ use crate::adapters::cloudevents::{ContentType, Readings};
 use crate::adapters::jetstream::Message;
 use crate::domain::identity::FilterKey;
 
-/// Events of a batch, but for those of its last message: few enough that what is known of them is
-/// still at hand when the engine takes them.
-const EVENTS_MAX: usize = 4 << 10;
+/// Events of a batch, but for those of its last message: few enough that what is known of them
+/// takes little memory, and many, since charges that a batch takes back are looked up together.
+const EVENTS_MAX: usize = 16 << 10;
 
 /// Messages that follow each other, and their events.
 pub(super) struct Batch {

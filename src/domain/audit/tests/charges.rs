@@ -209,3 +209,23 @@ fn alerts_follow_the_row_that_crossed_their_threshold() {
         ],
     );
 }
+
+/// Row 6, the first leg, reaches 50 percent; 7 is the second leg, and 8 the alert.
+#[test]
+fn alerts_come_after_the_last_leg() {
+    check(
+        PRICES,
+        "10-01 09:00 acme usage e1 docs=49
+         10-01 09:10 acme grant g1 credits=10 basis=promotional
+         10-01 09:20 acme usage e2 docs=11",
+        &[(
+            |told| {
+                told.rows.swap(6, 7);
+                (told.rows[6].leg, told.rows[7].leg) = (1, 2);
+                told.rows[6].balance = told.rows[5].balance;
+                told.number();
+            },
+            "8: the alert `used 50` should follow, and does not",
+        )],
+    );
+}
