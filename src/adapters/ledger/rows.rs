@@ -44,6 +44,7 @@ pub(super) fn rows_of<E: From<RecoverError>>(
     let (reason, data) = (of.text("reason")?, of.text("data")?);
     let mut rows: Vec<Entry<'_>> = Vec::with_capacity(ROWS_TOGETHER);
     let mut last_kind = Kind::Usage;
+    let mut last_grant: Option<(&str, GrantId<'_>)> = None;
     for row in 0..batch.num_rows() {
         let number = entry(row).ok_or_else(|| of.wrong("entry"))?;
         if shards(row) != Some(shard.cast_signed()) || number <= after {
@@ -54,6 +55,12 @@ pub(super) fn rows_of<E: From<RecoverError>>(
         let kind = kind(row).and_then(|name| kinds.find(|kind| kind.name() == name));
         let kind = kind.ok_or_else(|| of.wrong("kind"))?;
         last_kind = kind;
+        // Many name the pool of the row before them, and its date is slow to read.
+        let grant = grant_id(row).map(|text| match last_grant {
+            Some((last, grant)) if last == text => (last, grant),
+            _ => (text, GrantId::parse(text)),
+        });
+        last_grant = grant.or(last_grant);
         rows.push(Entry {
             entry: number,
             source: source(row).unwrap_or_default(),
@@ -72,7 +79,7 @@ pub(super) fn rows_of<E: From<RecoverError>>(
             unit: unit(row),
             quantity: quantity(row).map(Quantity::new),
             credits: credits(row).map(Credits::new),
-            grant_id: grant_id(row).map(GrantId::parse),
+            grant_id: grant.map(|(_, grant)| grant),
             delta: delta(row).map(Credits::new),
             balance: balance(row).map(Credits::new),
             amount: amount(row).map(Money::new),

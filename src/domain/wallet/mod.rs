@@ -1,9 +1,9 @@
 //! One customer's credits.
 //!
 //! Owns a wallet's periods, grants and balance. Leaves how a ledger row changes them to `apply`,
-//! what may pay to `spend`, the pace to `pace`, what is worth an alert to `watch`, what was said and
-//! has not come yet to `to_come`, where all of a shard lie to `list`, and the decision which rows
-//! there are to `engine`.
+//! what may pay to `spend`, the pace to `pace`, what is worth an alert to `watch`, what was said
+//! and has not come yet to `to_come`, where all of a shard lie to `list`, and the decision which
+//! rows there are to `engine`.
 //!
 //! Invariant: state changes only by applying a row, and the same rows give the same wallet.
 
