@@ -41,12 +41,14 @@ impl Engine {
         }
         // Past this line nothing can fail.
         let row = (Kind::Wallet, &event.members);
-        let mut crossed = self.apply_and_append(place, origin, row, sink, |row| {
-            row.period = Some(start);
-            row.plan = Some(&terms.plan.id);
-            row.price_version = Some(&terms.version);
-            row.data = Some(Payload::Data(event.data));
-        });
+        let mut crossed = self
+            .posting()
+            .apply_and_append(place, origin, row, sink, |row| {
+                row.period = Some(start);
+                row.plan = Some(&terms.plan.id);
+                row.price_version = Some(&terms.version);
+                row.data = Some(Payload::Data(event.data));
+            });
         if change.at == ChangeAt::Now {
             let current = &self.wallets.at(place).current;
             let credits = terms.plan.pool.get() - current.pool.get();
@@ -103,12 +105,13 @@ impl Engine {
         let period = self.wallets.at(place).current.start;
         let terms = Arc::clone(&self.wallets.at(place).current.terms);
         let row = (Kind::Wallet, &event.members);
-        self.apply_and_append(place, origin, row, sink, |row| {
-            row.period = Some(period);
-            row.plan = Some(&terms.plan.id);
-            row.price_version = Some(&terms.version);
-            row.data = Some(Payload::Data(event.data));
-        });
+        self.posting()
+            .apply_and_append(place, origin, row, sink, |row| {
+                row.period = Some(period);
+                row.plan = Some(&terms.plan.id);
+                row.price_version = Some(&terms.version);
+                row.data = Some(Payload::Data(event.data));
+            });
         let about = About {
             kind: AlertKind::Status(Status::Closed),
             period,

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::rows::{Origin, Posting};
+use super::rows::Origin;
 use super::wallets::FirstPeriod;
 use super::{Admitted, Engine};
 use crate::domain::decimal::divide_half_even;
@@ -117,16 +117,12 @@ impl Engine {
             booking,
             terms,
         } = decision;
-        let table = &self.book.tables()[*table];
+        let legs = std::mem::take(&mut self.legs);
+        let mut posting = self.posting();
+        let table = &posting.book.tables()[*table];
         let price = &table.prices[rated.price];
-        let mut posting = Posting {
-            book: &self.book,
-            wallets: &mut self.wallets,
-            timers: &mut self.timers,
-            last: &mut self.last,
-        };
         let mut crossed = None;
-        for (index, leg) in self.legs.iter().enumerate() {
+        for (index, leg) in legs.iter().enumerate() {
             let usage = (Kind::Usage, &Members::NONE);
             let by_leg = posting.apply_and_append(place, origin, usage, sink, |row| {
                 row.period = Some(booking.period);
@@ -149,6 +145,7 @@ impl Engine {
             });
             Crossed::add(&mut crossed, by_leg);
         }
+        self.legs = legs;
         self.alert(place, crossed, origin, sink);
     }
 }

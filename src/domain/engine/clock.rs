@@ -162,18 +162,22 @@ impl Engine {
         if moved > Credits::ZERO {
             let id = rollover_id(ended);
             let out = (Kind::Rollover, &Members::NONE);
-            let left = self.apply_and_append(place, origin, out, sink, |row| {
-                row.period = Some(ended);
-                row.grant_id = Some(GrantId::Pool(ended));
-                row.delta = Some(Credits::new(-moved.get()));
-                row.plan = Some(&terms.plan.id);
-            });
-            let arrived = self.apply_and_append(place, origin, out, sink, |row| {
-                row.period = Some(start);
-                row.grant_id = Some(GrantId::Named(&id));
-                row.delta = Some(moved);
-                row.plan = Some(&plan);
-            });
+            let left = self
+                .posting()
+                .apply_and_append(place, origin, out, sink, |row| {
+                    row.period = Some(ended);
+                    row.grant_id = Some(GrantId::Pool(ended));
+                    row.delta = Some(Credits::new(-moved.get()));
+                    row.plan = Some(&terms.plan.id);
+                });
+            let arrived = self
+                .posting()
+                .apply_and_append(place, origin, out, sink, |row| {
+                    row.period = Some(start);
+                    row.grant_id = Some(GrantId::Named(&id));
+                    row.delta = Some(moved);
+                    row.plan = Some(&plan);
+                });
             Crossed::add(&mut crossed, left);
             Crossed::add(&mut crossed, arrived);
         }
@@ -314,13 +318,15 @@ impl Engine {
             GrantId::Named(_) => wallet.current.start,
         };
         let terms = Arc::clone(wallet.terms_of(period));
-        let crossed = self.apply_and_append(place, origin, (kind, &Members::NONE), sink, |row| {
-            row.period = Some(period);
-            row.grant_id = Some(*grant);
-            row.delta = Some(Credits::new(-remaining.get()));
-            row.plan = Some(&terms.plan.id);
-            row.data = data.map(Payload::Data);
-        });
+        let crossed =
+            self.posting()
+                .apply_and_append(place, origin, (kind, &Members::NONE), sink, |row| {
+                    row.period = Some(period);
+                    row.grant_id = Some(*grant);
+                    row.delta = Some(Credits::new(-remaining.get()));
+                    row.plan = Some(&terms.plan.id);
+                    row.data = data.map(Payload::Data);
+                });
         self.alert(place, crossed, origin, sink);
     }
 }

@@ -121,15 +121,17 @@ impl Engine {
         let period = self.wallets.at(place).current.start;
         let terms = Arc::clone(&self.wallets.at(place).current.terms);
         let row = (Kind::Grant, &event.members);
-        let crossed = self.apply_and_append(place, origin, row, sink, |row| {
-            row.period = Some(period);
-            row.grant_id = Some(GrantId::Named(&id));
-            row.delta = Some(granted.credits);
-            row.amount = granted.price.map(|(price, _)| price);
-            row.currency = granted.price.map(|(_, currency)| currency);
-            row.plan = Some(&terms.plan.id);
-            row.data = Some(Payload::Data(event.data));
-        });
+        let crossed = self
+            .posting()
+            .apply_and_append(place, origin, row, sink, |row| {
+                row.period = Some(period);
+                row.grant_id = Some(GrantId::Named(&id));
+                row.delta = Some(granted.credits);
+                row.amount = granted.price.map(|(price, _)| price);
+                row.currency = granted.price.map(|(_, currency)| currency);
+                row.plan = Some(&terms.plan.id);
+                row.data = Some(Payload::Data(event.data));
+            });
         self.alert(place, crossed, origin, sink);
         Ok(())
     }
@@ -156,7 +158,7 @@ impl Engine {
         let around = (&*self.book, &mut self.timers);
         let opened = self.wallets.apply_opening(&row, members, around);
         let place = opened.expect("the plan and the anchor day were checked before");
-        self.put(&row, sink);
+        self.posting().put(&row, sink);
         self.give_pool(place, (start, plan, version, None), origin, sink);
         place
     }
@@ -173,15 +175,16 @@ impl Engine {
         let terms = self.wallets.terms.get(&self.book, version, plan);
         let terms = terms.expect("a plan was looked up before its pool is given");
         let (credits, fee) = more.unwrap_or((terms.plan.pool, terms.plan.fee));
-        self.apply_and_append(place, origin, (Kind::Grant, &Members::NONE), sink, |row| {
-            row.period = Some(start);
-            row.grant_id = Some(GrantId::Pool(start));
-            row.delta = Some(credits);
-            row.amount = Some(fee);
-            row.currency = Some(&terms.plan.currency);
-            row.plan = Some(plan);
-            row.price_version = Some(version);
-        })
+        self.posting()
+            .apply_and_append(place, origin, (Kind::Grant, &Members::NONE), sink, |row| {
+                row.period = Some(start);
+                row.grant_id = Some(GrantId::Pool(start));
+                row.delta = Some(credits);
+                row.amount = Some(fee);
+                row.currency = Some(&terms.plan.currency);
+                row.plan = Some(plan);
+                row.price_version = Some(version);
+            })
     }
 
     /// The version that gives a period from `start` its plan terms.

@@ -156,32 +156,37 @@ impl Engine {
                 grant.is_some_and(|grant| self.wallets.at(place).held(grant, now).is_none());
             let whole = first.take();
             let row = (Kind::Reversal, &Members::NONE);
-            let by_leg = self.apply_and_append(place, origin, row, sink, |row| {
-                row.period = Some(period);
-                row.task = Some(&leg.task);
-                row.unit = Some(&leg.unit);
-                row.quantity = whole.and_then(|leg| leg.quantity.map(|n| Quantity::new(-n.get())));
-                row.credits = Some(Credits::new(-leg.credits.get()));
-                row.grant_id = grant;
-                row.delta = grant.map(|_| leg.credits);
-                row.amount = leg.amount.map(|amount| Money::new(-amount.get()));
-                row.currency = leg.currency.as_deref();
-                row.cost_usd = whole.and_then(|leg| leg.cost_usd.map(|c| Money::new(-c.get())));
-                row.plan = Some(&terms.plan.id);
-                row.price_version = Some(&leg.price_version);
-                row.price_id = Some(&leg.price_id);
-                row.reason = Some(Note::Reversed(reason));
-                row.data = Some(Payload::Data(event.data));
-            });
+            let by_leg = self
+                .posting()
+                .apply_and_append(place, origin, row, sink, |row| {
+                    row.period = Some(period);
+                    row.task = Some(&leg.task);
+                    row.unit = Some(&leg.unit);
+                    row.quantity =
+                        whole.and_then(|leg| leg.quantity.map(|n| Quantity::new(-n.get())));
+                    row.credits = Some(Credits::new(-leg.credits.get()));
+                    row.grant_id = grant;
+                    row.delta = grant.map(|_| leg.credits);
+                    row.amount = leg.amount.map(|amount| Money::new(-amount.get()));
+                    row.currency = leg.currency.as_deref();
+                    row.cost_usd = whole.and_then(|leg| leg.cost_usd.map(|c| Money::new(-c.get())));
+                    row.plan = Some(&terms.plan.id);
+                    row.price_version = Some(&leg.price_version);
+                    row.price_id = Some(&leg.price_id);
+                    row.reason = Some(Note::Reversed(reason));
+                    row.data = Some(Payload::Data(event.data));
+                });
             Crossed::add(&mut crossed, by_leg);
             if is_gone && leg.credits > Credits::ZERO {
                 let row = (Kind::Expire, &Members::NONE);
-                let by_end = self.apply_and_append(place, origin, row, sink, |row| {
-                    row.period = Some(period);
-                    row.grant_id = grant;
-                    row.delta = Some(Credits::new(-leg.credits.get()));
-                    row.plan = Some(&terms.plan.id);
-                });
+                let by_end = self
+                    .posting()
+                    .apply_and_append(place, origin, row, sink, |row| {
+                        row.period = Some(period);
+                        row.grant_id = grant;
+                        row.delta = Some(Credits::new(-leg.credits.get()));
+                        row.plan = Some(&terms.plan.id);
+                    });
                 Crossed::add(&mut crossed, by_end);
             }
         }

@@ -105,16 +105,23 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// What a row that is applied needs of the engine, and changes.
+/// What a row needs of the engine, and changes.
 pub(super) struct Posting<'e> {
     pub(super) book: &'e PriceBook,
-    pub(super) wallets: &'e mut Wallets,
-    pub(super) timers: &'e mut Timers,
-    pub(super) last: &'e mut Mark,
+    wallets: &'e mut Wallets,
+    timers: &'e mut Timers,
+    last: &'e mut Mark,
 }
 
 impl Posting<'_> {
-    /// See [`Engine::apply_and_append`].
+    /// Hands a row out, which is the last one now.
+    pub(super) fn put(&mut self, row: &Entry<'_>, sink: &mut impl Sink) {
+        *self.last = Mark::of(row);
+        sink.append(row);
+    }
+
+    /// Applies a row to the wallet at `place`, then appends it with the balance that it left;
+    /// gives what it brought about. `fill` sets its columns; `data` are the members of its `data`.
     pub(super) fn apply_and_append<'a: 'b, 'b>(
         &mut self,
         place: u32,
@@ -129,17 +136,20 @@ impl Posting<'_> {
         let applied = self.wallets.apply(place, &row, data, around);
         let Effect { balance, crossed } = applied.expect("the engine's own rows can be applied");
         row.balance = Some(balance);
-        *self.last = Mark::of(&row);
-        sink.append(&row);
+        self.put(&row, sink);
         crossed
     }
 }
 
 impl Engine {
-    /// Hands a row out, which is the last one now.
-    pub(super) fn put(&mut self, row: &Entry<'_>, sink: &mut impl Sink) {
-        self.last = Mark::of(row);
-        sink.append(row);
+    /// The parts that a row needs; what else the engine has stays at hand.
+    pub(super) fn posting(&mut self) -> Posting<'_> {
+        Posting {
+            book: &self.book,
+            wallets: &mut self.wallets,
+            timers: &mut self.timers,
+            last: &mut self.last,
+        }
     }
 
     /// Appends a row that changes no wallet; `fill` sets its columns.
@@ -152,26 +162,7 @@ impl Engine {
     ) {
         let mut row = origin.row(self.last.entry + 1, kind);
         fill(&mut row);
-        self.put(&row, sink);
-    }
-
-    /// Applies a row to the wallet at `place`, then appends it with the balance that it left;
-    /// gives what it brought about. `data` are the members of its `data`.
-    pub(super) fn apply_and_append<'a: 'b, 'b>(
-        &mut self,
-        place: u32,
-        origin: &mut Origin<'a>,
-        (kind, data): (Kind, &Members<'_>),
-        sink: &mut impl Sink,
-        fill: impl FnOnce(&mut Entry<'b>),
-    ) -> Option<Crossed> {
-        let mut posting = Posting {
-            book: &self.book,
-            wallets: &mut self.wallets,
-            timers: &mut self.timers,
-            last: &mut self.last,
-        };
-        posting.apply_and_append(place, origin, (kind, data), sink, fill)
+        self.posting().put(&row, sink);
     }
 
     /// Appends the alerts that follow from what rows brought about, and hands them out.
@@ -223,6 +214,6 @@ impl Engine {
         let around = (&*self.book, &mut self.timers);
         let applied = self.wallets.apply(place, &row, &Members::NONE, around);
         applied.expect("an alert can be applied");
-        self.put(&row, sink);
+        self.posting().put(&row, sink);
     }
 }
