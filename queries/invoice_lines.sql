@@ -46,20 +46,23 @@ WITH names AS (
     FROM ledger AS l
     LEFT JOIN names AS n ON n.version = l.price_version AND n.plan = l.plan
     WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
+), worked_on AS (
+    -- Usage, and of what is late the day on which the work was done, too. Few rows are late, so
+    -- that most files tell beforehand that they have none.
+    SELECT *, CAST(NULL AS DATE) AS late_day
+    FROM ledger
+    WHERE kind = 'usage' AND late IS NOT TRUE
+    UNION ALL
+    SELECT *, CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END
+    FROM ledger
+    WHERE kind = 'usage' AND late
 ), days AS (
-    -- Usage by task, and what is late by the day on which the work was done, too.
-    SELECT customer, period,
-           CASE WHEN late AND CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END
-               AS late_day,
-           task, unit, currency, MAX(entry) AS last_entry,
+    SELECT customer, period, late_day, task, unit, currency, MAX(entry) AS last_entry,
            COALESCE(SUM(quantity), 0) AS quantity, SUM(credits) AS credits,
            COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS overage,
            SUM(amount) AS amount
-    FROM ledger
-    WHERE kind = 'usage'
-    GROUP BY customer, period,
-             CASE WHEN late AND CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END,
-             task, unit, currency
+    FROM worked_on
+    GROUP BY customer, period, late_day, task, unit, currency
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
     SELECT customer, period,

@@ -35,6 +35,8 @@ use crate::domain::units::Timestamp;
 /// Under which catalog and schema tools find the tables.
 pub(super) const CATALOG: &str = "purser";
 const SCHEMA: &str = "public";
+/// Rows that are worked on at once: twice the engine's default, since each lot costs something.
+const BATCH_ROWS: usize = 16 << 10;
 
 /// What a session shows, each under its field's name, besides the views of `queries/`.
 pub struct Tables {
@@ -256,6 +258,7 @@ pub(super) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionErro
 pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
     // One partition for each core and collected statistics are the engine's defaults.
     let mut config = SessionConfig::new()
+        .with_batch_size(BATCH_ROWS)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_information_schema(true);
     let options = config.options_mut();
