@@ -61,6 +61,10 @@ impl Timers {
         self.heap.push(Reverse(timer));
     }
 
+    pub fn extend(&mut self, timers: impl IntoIterator<Item = Timer>) {
+        self.heap.extend(timers.into_iter().map(Reverse));
+    }
+
     /// Lists the wallet at `place` to be looked at on the midnight that `day` begins with, and no
     /// more on another that it was listed for.
     pub fn list(&mut self, place: u32, day: Option<Day>) {

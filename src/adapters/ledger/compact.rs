@@ -56,23 +56,20 @@ pub async fn compact(
     let mut before = None;
     for file in &merge.files {
         let content = Content::fetch(ledger, file).await?;
-        content.batches(
-            |_| true,
-            |batch| {
-                let batch = narrowed(&batch)?;
-                if let Some(entries) = batch.column_by_name("entry") {
-                    for entry in entries.as_primitive::<Int64Type>().values() {
-                        follow(&mut before, *entry, &merge.day)?;
-                    }
+        content.batches((|_| true, |_| true), Ok, |batch| {
+            let batch = narrowed(&batch)?;
+            if let Some(entries) = batch.column_by_name("entry") {
+                for entry in entries.as_primitive::<Int64Type>().values() {
+                    follow(&mut before, *entry, &merge.day)?;
                 }
-                group.add(batch.columns());
-                if group.is_full() {
-                    writer.append(&group.values())?;
-                    group.clear();
-                }
-                Ok::<(), CompactError>(())
-            },
-        )?;
+            }
+            group.add(batch.columns());
+            if group.is_full() {
+                writer.append(&group.values())?;
+                group.clear();
+            }
+            Ok::<(), CompactError>(())
+        })?;
     }
     if group.rows() > 0 {
         writer.append(&group.values())?;

@@ -20,7 +20,7 @@ use parquet::errors::ParquetError;
 use super::delta::{Bounds, Ledger, LedgerFile};
 use super::pieces::{Pieces, store_error};
 use super::recover::{RecoverError, may_be_within, shard_files};
-use super::rows::rows_of;
+use super::rows::Rows;
 use crate::domain::engine::Charged;
 use crate::domain::entry::{Entry, Kind, Mark};
 use crate::domain::units::Timestamp;
@@ -250,7 +250,7 @@ async fn each<E: From<RecoverError>>(
     // What the library makes of a file that may be torn; it panics on some.
     let read = AssertUnwindSafe(read(ledger, file, only, |batch| {
         let mut each = |rows: &[Entry<'_>]| rows.iter().try_for_each(&mut *take);
-        rows_of(batch, &path, (shard, i64::MIN), &mut each)
+        Rows::read(batch, &path)?.each((shard, i64::MIN), &mut each)
     }));
     match read.catch_unwind().await {
         Ok(Ok(taken)) => taken,

@@ -12,6 +12,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
@@ -19,7 +20,7 @@ use parquet::file::statistics::Statistics;
 
 use super::ahead::ahead;
 use super::delta::{self, Bounds, Ledger, LedgerFile};
-use super::rows::rows_of;
+use super::rows::{OF_NO_EFFECT, Rows};
 use crate::domain::calendar;
 use crate::domain::entry::Entry;
 use crate::domain::units::Day;
@@ -58,8 +59,8 @@ pub enum RecoverError {
     Column { path: String, column: &'static str },
 }
 
-/// Hands all rows of `shard` above the entry `after` to `take`, a few at once, in order of entry;
-/// of rejected ones `data` is as kept.
+/// Hands all rows of `shard` above the entry `after` to `take`, a few at once, in order of entry,
+/// with all that an engine is restored from: other fields are empty.
 ///
 /// # Errors
 ///
@@ -69,17 +70,28 @@ pub async fn rows<E: From<RecoverError>>(
     shard_after: (u32, i64),
     mut take: impl FnMut(&[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
-    rows_of_days(ledger, shard_after, |_, rows| take(rows)).await
+    let needed = |column: &str| !OF_NO_EFFECT.contains(&column);
+    files(ledger, shard_after, needed, |_, rows| take(rows)).await
 }
 
-/// The same, with the day of the partition that the rows lie in; `None` where that is no day.
+/// The same, whole rows and with the day of the partition that they lie in; `None` where that is no
+/// day. Of rejected ones `data` is as kept.
 ///
 /// # Errors
 ///
 /// As [`rows`].
 pub async fn rows_of_days<E: From<RecoverError>>(
     ledger: &mut Ledger,
+    shard_after: (u32, i64),
+    take: impl FnMut(Option<Day>, &[Entry<'_>]) -> Result<(), E>,
+) -> Result<(), E> {
+    files(ledger, shard_after, |_| true, take).await
+}
+
+async fn files<E: From<RecoverError>>(
+    ledger: &mut Ledger,
     (shard, after): (u32, i64),
+    is_needed: impl Fn(&str) -> bool,
     mut take: impl FnMut(Option<Day>, &[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut files = shard_files(ledger, shard).await?;
@@ -94,10 +106,9 @@ pub async fn rows_of_days<E: From<RecoverError>>(
         let content = Content::fetch(ledger, &file).await?;
         let path = file.path.to_string();
         let is_wanted = |group: &RowGroupMetaData| may_be_within(group, "entry", later);
-        content.batches(is_wanted, |batch| {
-            rows_of(&batch, &path, (shard, after), &mut |rows| {
-                take(partition, rows)
-            })
+        let read = |batch| Rows::read(&batch, &path);
+        content.batches((&is_needed, is_wanted), read, |rows| {
+            rows.each((shard, after), &mut |rows| take(partition, rows))
         })?;
     }
     Ok(())
@@ -130,11 +141,13 @@ impl Content {
         Ok(Self { path, bytes })
     }
 
-    /// Hands over the rows of the row groups that are wanted, some at once.
-    pub(super) fn batches<E: From<RecoverError>>(
+    /// Hands over what `read` makes of the rows of the row groups that are wanted, some at once,
+    /// with the columns that are.
+    pub(super) fn batches<T: Send, E: From<RecoverError>>(
         self,
-        is_wanted: impl Fn(&RowGroupMetaData) -> bool,
-        each: impl FnMut(RecordBatch) -> Result<(), E>,
+        (is_needed, is_wanted): (impl Fn(&str) -> bool, impl Fn(&RowGroupMetaData) -> bool),
+        read: impl FnMut(RecordBatch) -> Result<T, RecoverError> + Send,
+        each: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
         let path = self.path;
         let parquet = |source| RecoverError::Parquet {
@@ -154,7 +167,12 @@ impl Content {
         }
         // Rows may be long.
         let fitting = BATCH_BYTES * rows / bytes.max(1);
+        let columns = reader.parquet_schema().columns().iter().enumerate();
+        let needed = columns.filter(|(_, column)| is_needed(column.name()));
+        let needed = needed.map(|(index, _)| index);
+        let needed = ProjectionMask::leaves(reader.parquet_schema(), needed);
         let mut reader = reader
+            .with_projection(needed)
             .with_row_groups(indices)
             .with_batch_size((fitting as usize).clamp(1, BATCH_ROWS))
             .build()
@@ -168,8 +186,8 @@ impl Content {
                 })
             }),
         });
-        // Decoding and what is done with the rows take about as long.
-        ahead(decoded, [Ok], each)
+        // What is done with the rows takes longer.
+        ahead(decoded, [read], each)
     }
 }
 

@@ -46,7 +46,7 @@ use rows::Origin;
 pub use standing::Standing;
 pub use touch::TOUCHED;
 use wallets::Wallets;
-pub use wallets::{ApplyError, KnownTerms};
+pub use wallets::{ApplyError, KnownTerms, LoadedWallets};
 
 /// How far beyond the wall clock a time may lie and still move a shard's now.
 pub const WALL_CLOCK_SLACK: i64 = 5 * MICROS_PER_MINUTE;

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::Engine;
 use super::apply::is_opening;
-use super::wallets::ApplyError;
+use super::wallets::{ApplyError, LoadedWallets};
 use crate::domain::command::{COMMAND_PREFIX, Reversed};
 use crate::domain::duplicates::{DuplicateFilter, Occupied, OlderFault};
 use crate::domain::entry::{Entry, Kind, Mark, Payload};
@@ -21,7 +21,6 @@ use crate::domain::event::Members;
 use crate::domain::identity::FilterKey;
 use crate::domain::price::PriceBook;
 use crate::domain::units::{Credits, Timestamp};
-use crate::domain::wallet::Wallet;
 
 /// The ledger and what it needs do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -104,15 +103,9 @@ impl Engine {
         self.timers.reserve(wallets);
     }
 
-    /// Takes some of a checkpoint's wallets, best a
-    /// [chunk](crate::domain::wallet::list::CHUNK) of them, and of each the entry up to which rows
-    /// are in it. Wallets come in the order in which they were opened.
-    ///
-    /// # Panics
-    ///
-    /// There are not as many entries as wallets.
-    pub fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64]) {
-        self.wallets.load(wallets, as_of, &mut self.timers);
+    /// Takes some of a checkpoint's wallets, in the order in which they were opened.
+    pub fn load(&mut self, wallets: LoadedWallets) {
+        self.wallets.load(wallets, &mut self.timers);
         // Or the first row would make them all anew.
         self.timers.all_stand();
     }

@@ -64,18 +64,17 @@ impl Places {
             let is_whole = || brief.is_whole() || *list[known.number()].customer == *customer;
             known.brief() == brief && is_whole()
         };
-        let found = self.table.find(hash(&self.hasher, brief, customer), is_it);
+        let found = self
+            .table
+            .find(hash(&self.hasher, brief, || customer), is_it);
         found.map(|known| known.number())
     }
 
-    /// Adds a wallet of `list` that was not there.
-    fn add(&mut self, place: u32, list: &WalletList) {
-        let customer = &list[place].customer;
-        let brief = Brief::of(customer);
-        let hash = hash(&self.hasher, brief, customer);
+    /// Adds a wallet of `list` that was not there, of a customer of that brief.
+    fn add(&mut self, brief: Brief, place: u32, list: &WalletList) {
+        let known = Numbered::new(brief, place);
         let hash_of = hash_of(&self.hasher, list);
-        self.table
-            .insert_unique(hash, Numbered::new(brief, place), hash_of);
+        self.table.insert_unique(hash_of(&known), known, hash_of);
     }
 
     fn reserve(&mut self, count: usize, list: &WalletList) {
@@ -84,14 +83,18 @@ impl Places {
 }
 
 fn hash_of(hasher: &DefaultHashBuilder, list: &WalletList) -> impl Fn(&Numbered) -> u64 {
-    |known| hash(hasher, known.brief(), &list[known.number()].customer)
+    |known| {
+        let customer = || &*list[known.number()].customer;
+        hash(hasher, known.brief(), customer)
+    }
 }
 
 /// Seeded, since names are up to producers.
-fn hash(hasher: &DefaultHashBuilder, brief: Brief, customer: &str) -> u64 {
+#[inline]
+fn hash<'a>(hasher: &DefaultHashBuilder, brief: Brief, customer: impl FnOnce() -> &'a str) -> u64 {
     match brief.is_whole() {
         true => hasher.hash_one(brief),
-        false => hasher.hash_one(customer),
+        false => hasher.hash_one(customer()),
     }
 }
 
@@ -163,6 +166,39 @@ impl KnownTerms {
     }
 }
 
+/// Wallets of a checkpoint and all that an engine needs to take them over, so that this can be made
+/// beside the engine's thread.
+pub struct LoadedWallets {
+    wallets: Vec<Wallet>,
+    as_of: Vec<i64>,
+    briefs: Vec<Brief>,
+    /// All their timers, but for midnights.
+    due: Vec<Timer>,
+    midnights: Vec<Option<Day>>,
+}
+
+impl LoadedWallets {
+    /// Wallets in the order in which they were opened, best a
+    /// [chunk](crate::domain::wallet::list::CHUNK) of them, and of each the entry up to which rows
+    /// are in it.
+    ///
+    /// # Panics
+    ///
+    /// There are not as many entries as wallets.
+    pub fn new(wallets: Vec<Wallet>, as_of: Vec<i64>) -> Self {
+        assert_eq!(wallets.len(), as_of.len(), "an entry for each wallet");
+        let briefs = wallets.iter().map(|wallet| Brief::of(&wallet.customer));
+        let midnights = wallets.iter().map(Wallet::midnight_after_row);
+        Self {
+            briefs: briefs.collect(),
+            due: wallets.iter().flat_map(own_timers).collect(),
+            midnights: midnights.collect(),
+            as_of,
+            wallets,
+        }
+    }
+}
+
 /// What a row left behind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effect {
@@ -186,14 +222,21 @@ impl Wallets {
     }
 
     /// Takes wallets as a checkpoint has them, with the timers that they need.
-    pub(super) fn load(&mut self, wallets: Vec<Wallet>, as_of: &[i64], timers: &mut Timers) {
-        assert_eq!(wallets.len(), as_of.len(), "an entry for each wallet");
-        let first = self.list.count();
+    pub(super) fn load(&mut self, loaded: LoadedWallets, timers: &mut Timers) {
+        let LoadedWallets {
+            wallets,
+            as_of,
+            briefs,
+            due,
+            midnights,
+        } = loaded;
+        let first = self.list.count() as u32;
         self.list.append(wallets);
-        self.as_of_entries.extend_from_slice(as_of);
-        for (wallet, place) in self.list.starting_at(first).zip(first as u32..) {
-            self.places.add(place, &self.list);
-            add_timers(place, wallet, timers);
+        self.as_of_entries.extend_from_slice(&as_of);
+        timers.extend(due);
+        for ((brief, midnight), place) in briefs.into_iter().zip(midnights).zip(first..) {
+            self.places.add(brief, place, &self.list);
+            timers.list(place, midnight);
         }
     }
 
@@ -206,8 +249,9 @@ impl Wallets {
             }
             None => {
                 let place = self.list.count() as u32;
+                let brief = Brief::of(&wallet.customer);
                 self.list.push(wallet);
-                self.places.add(place, &self.list);
+                self.places.add(brief, place, &self.list);
                 place
             }
         }
@@ -235,7 +279,8 @@ impl Wallets {
     pub(super) fn timers(&self) -> Timers {
         let mut timers = Timers::default();
         for (wallet, place) in self.list.iter().zip(0..) {
-            add_timers(place, wallet, &mut timers);
+            timers.extend(own_timers(wallet));
+            timers.list(place, wallet.midnight_after_row());
         }
         timers.all_stand();
         timers
@@ -244,13 +289,8 @@ impl Wallets {
     /// The wallet's own next timer, but for midnights.
     pub(super) fn next_timer(&self, place: u32) -> Option<Timer> {
         let wallet = self.at(place);
-        let needed = own_timers(wallet).filter(|(_, kind)| is_needed(wallet, *kind));
-        let (due, kind) = needed.min()?;
-        Some(Timer {
-            due,
-            customer: Arc::clone(&wallet.customer),
-            kind,
-        })
+        let needed = own_dues(wallet).filter(|(_, kind)| is_needed(wallet, *kind));
+        Some(timer(wallet, needed.min()?))
     }
 
     /// The last row that a wallet had in it when it was loaded; 0 when it was not.
@@ -275,19 +315,21 @@ impl Wallets {
     }
 }
 
-fn add_timers(place: u32, wallet: &Wallet, timers: &mut Timers) {
-    for (due, kind) in own_timers(wallet) {
-        timers.add(Timer {
-            due,
-            customer: Arc::clone(&wallet.customer),
-            kind,
-        });
-    }
-    timers.list(place, wallet.midnight_after_row());
+/// All timers of a wallet, but for midnights.
+fn own_timers(wallet: &Wallet) -> impl Iterator<Item = Timer> + use<'_> {
+    own_dues(wallet).map(|due| timer(wallet, due))
 }
 
-/// All timers of a wallet, but for midnights.
-fn own_timers(wallet: &Wallet) -> impl Iterator<Item = (Timestamp, TimerKind)> + use<'_> {
+fn timer(wallet: &Wallet, (due, kind): (Timestamp, TimerKind)) -> Timer {
+    Timer {
+        due,
+        customer: Arc::clone(&wallet.customer),
+        kind,
+    }
+}
+
+/// When which of them is due.
+fn own_dues(wallet: &Wallet) -> impl Iterator<Item = (Timestamp, TimerKind)> + use<'_> {
     let ended = wallet.ended.iter();
     let closes = ended.map(|ended| (ended.closes_at, TimerKind::PeriodClose));
     let grants = wallet.grants.iter();

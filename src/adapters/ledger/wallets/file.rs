@@ -27,11 +27,10 @@ use super::columns::{PARTITION, WalletRows, batch_schema};
 use super::{About, TABLE, WalletsError, state};
 use crate::adapters::ledger::ahead::ahead;
 use crate::adapters::ledger::delta::{PIECE_BYTES, table_at};
-use crate::domain::engine::{Engine, Head, KnownTerms};
+use crate::domain::engine::{Engine, Head, KnownTerms, LoadedWallets};
 use crate::domain::entry::Mark;
 use crate::domain::price::PriceBook;
 use crate::domain::units::Timestamp;
-use crate::domain::wallet::Wallet;
 use crate::domain::wallet::list::CHUNK;
 
 /// The key of a file's footer.
@@ -207,20 +206,20 @@ impl Checkpoint {
         };
         let batches = reader.map(|batch| Ok::<_, WalletsError>(batch?));
         // Reading wallets takes far longer than taking them over.
-        ahead(batches, [read(), read()], |(wallets, as_of)| {
-            engine.load(wallets, &as_of);
+        ahead(batches, [read(), read()], |wallets| {
+            engine.load(wallets);
             Ok::<(), WalletsError>(())
         })?;
         Ok(self.about)
     }
 }
 
-/// Each row's wallet, and the entry as of which it is.
+/// Each row's wallet, as of its entry.
 fn wallets_of(
     batch: &RecordBatch,
     book: &PriceBook,
     terms: &mut KnownTerms,
-) -> Result<(Vec<Wallet>, Vec<i64>), WalletsError> {
+) -> Result<LoadedWallets, WalletsError> {
     let (customer, state) = (texts(batch, "customer")?, texts(batch, "state")?);
     let entries = batch.column_by_name("as_of_entry");
     let entries = entries.and_then(|array| array.as_primitive_opt::<Int64Type>());
@@ -232,7 +231,7 @@ fn wallets_of(
             Ok(terms.get(book, version, plan)?)
         })?);
     }
-    Ok((wallets, entries.values().to_vec()))
+    Ok(LoadedWallets::new(wallets, entries.values().to_vec()))
 }
 
 fn texts<'a>(

@@ -41,7 +41,7 @@ mod voids;
 use crate::domain::command::Reversed;
 use crate::domain::customer::Shard;
 use crate::domain::duplicates::DuplicateFilter;
-use crate::domain::engine::{Arrival, Charged, Engine, Head, Message, Subject};
+use crate::domain::engine::{Arrival, Charged, Engine, Head, LoadedWallets, Message, Subject};
 use crate::domain::entry::{Entry, Kind, Payload, RawBody, Sink};
 use crate::domain::event::{Members, Reading};
 use crate::domain::price::PriceBook;
@@ -140,7 +140,8 @@ impl Run {
         for place in 0..self.snapshots[stopped].wallets.count() {
             let taken = &self.snapshots[stopped.min(begun + place % 4)];
             if let Some(wallet) = taken.wallets.starting_at(place).next() {
-                engine.load(vec![wallet.clone()], &[taken.head.last.entry]);
+                let as_of = vec![taken.head.last.entry];
+                engine.load(LoadedWallets::new(vec![wallet.clone()], as_of));
             }
         }
         self.restored_by(engine, kept)
