@@ -228,7 +228,7 @@ fn wallets_of(
     for row in 0..batch.num_rows() {
         let (customer, text) = (customer.value(row), state.value(row));
         wallets.push(state::read(customer, text, |version, plan| {
-            Ok(terms.get(book, version, plan)?)
+            terms.get(book, version, plan)
         })?);
     }
     Ok(LoadedWallets::new(wallets, entries.values().to_vec()))

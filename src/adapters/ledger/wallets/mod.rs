@@ -11,6 +11,7 @@ mod columns;
 mod file;
 mod state;
 mod table;
+mod values;
 
 use std::collections::BTreeSet;
 

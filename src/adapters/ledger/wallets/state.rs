@@ -9,91 +9,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::WalletsError;
+use super::values::{Torn, Values};
+use crate::domain::engine::ApplyError;
 use crate::domain::units::{Credits, Day, Money, Timestamp};
 use crate::domain::wallet::pace::{DailyUse, KEPT_DAYS};
 use crate::domain::wallet::{
     Basis, BurnOrder, Closing, EndedPeriod, Grant, Period, Terms, ToCome, Wallet,
 };
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State<'a> {
-    anchor: u8,
-    opened: i32,
-    #[serde(borrow)]
-    current: Current<'a>,
-    ended: Vec<Ended<'a>>,
-    grants: Vec<Given<'a>>,
-    latest_day: i32,
-    daily_use: [i64; KEPT_DAYS],
-    /// The upper and the lower half.
-    reached: (u64, u64),
-    blocked: bool,
-    run_out_told: Option<u16>,
-    #[serde(borrow)]
-    next_plan: Option<Cow<'a, str>>,
-    /// When it was closed, and when what is left is voided.
-    closing: Option<(i64, i64)>,
-    touched: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Current<'a> {
-    start: i32,
-    end: i32,
-    #[serde(borrow)]
-    terms: Named<'a>,
-    pool: i64,
-    fee: i64,
-    remaining: i64,
-    consumed: i64,
-    overage: i64,
-    had_overage: bool,
-    voided: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ended<'a> {
-    start: i32,
-    end: i32,
-    closes_at: i64,
-    #[serde(borrow)]
-    terms: Named<'a>,
-    remaining: i64,
-    had_overage: bool,
-    voided: bool,
-}
-
-/// Price version and plan.
-#[derive(Deserialize, Serialize)]
-struct Named<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    priority: i32,
-    expires_at: Option<i64>,
-    basis: Word,
-    effective_at: i64,
-    remaining: i64,
-    expiring_told: bool,
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Promotional,
-    Rollover,
-    Pool,
-    Purchased,
-}
 
 /// The wallet as text.
 ///
@@ -140,61 +65,167 @@ pub(super) fn write(wallet: &Wallet) -> Result<String, serde_json::Error> {
 pub(super) fn read(
     customer: &str,
     text: &str,
-    mut terms: impl FnMut(&str, &str) -> Result<Arc<Terms>, WalletsError>,
+    terms: impl FnMut(&str, &str) -> Result<Arc<Terms>, ApplyError>,
 ) -> Result<Wallet, WalletsError> {
-    let state: State<'_> = serde_json::from_str(text)?;
-    let mut found = |named: &Named<'_>| terms(&named.0, &named.1);
-    let current = Period {
-        start: Day::new(state.current.start),
-        end: Day::new(state.current.end),
-        terms: found(&state.current.terms)?,
-        pool: Credits::new(state.current.pool),
-        fee: Money::new(state.current.fee),
-        remaining: Credits::new(state.current.remaining),
-        consumed: Credits::new(state.current.consumed),
-        overage: Credits::new(state.current.overage),
-        had_overage: state.current.had_overage,
-        voided: state.current.voided,
-    };
-    let ended = state.ended.iter().map(|ended| {
-        Ok(EndedPeriod {
-            start: Day::new(ended.start),
-            end: Day::new(ended.end),
-            closes_at: Timestamp::new(ended.closes_at),
-            terms: found(&ended.terms)?,
-            remaining: Credits::new(ended.remaining),
-            had_overage: ended.had_overage,
-            voided: ended.voided,
-        })
-    });
-    let to_come = ToCome {
-        next_plan: state.next_plan.map(Cow::into_owned),
-        closing: state.closing.map(|(closed_at, voids_at)| Closing {
-            closed_at: Timestamp::new(closed_at),
-            voids_at: Timestamp::new(voids_at),
-        }),
-    };
-    Ok(Wallet {
-        customer: Arc::from(customer),
-        anchor: state.anchor,
-        opened: Day::new(state.opened),
-        current,
-        ended: ended.collect::<Result<_, WalletsError>>()?,
-        grants: state.grants.iter().map(grant).collect(),
-        daily_use: DailyUse {
-            latest: Day::new(state.latest_day),
-            charged: state.daily_use,
-        },
-        reached: u128::from(state.reached.0) << 64 | u128::from(state.reached.1),
-        blocked: state.blocked,
-        run_out_told: state.run_out_told,
-        to_come: (to_come != ToCome::default()).then(|| Box::new(to_come)),
-        touched: Timestamp::new(state.touched),
+    let mut row = Values::new(text);
+    read_row(customer, &mut row, terms).map_err(|fault| match fault {
+        Fault::Terms(error) => error.into(),
+        Fault::Text => {
+            let at = text.len() - row.rest().len();
+            WalletsError::Unfit(format!("the state of `{customer}` is torn at byte {at}"))
+        }
     })
 }
 
-fn named(terms: &Terms) -> Named<'_> {
-    Named((&*terms.version).into(), terms.plan.id.as_str().into())
+fn read_row(
+    customer: &str,
+    row: &mut Values<'_>,
+    mut terms: impl FnMut(&str, &str) -> Result<Arc<Terms>, ApplyError>,
+) -> Result<Wallet, Fault> {
+    row.begin()?;
+    let wallet = Wallet {
+        customer: Arc::from(customer),
+        anchor: row.number()?,
+        opened: Day::new(row.number()?),
+        current: period(row, &mut terms)?,
+        ended: row.list(|row| ended_period(row, &mut terms))?,
+        grants: row.list(grant)?,
+        daily_use: DailyUse {
+            latest: Day::new(row.number()?),
+            charged: charged(row)?,
+        },
+        reached: reached(row)?,
+        blocked: row.flag()?,
+        run_out_told: row.optional(Values::number)?,
+        to_come: to_come(row)?,
+        touched: Timestamp::new(row.number()?),
+    };
+    row.end()?;
+    let is_all = row.rest().is_empty();
+    is_all.then_some(wallet).ok_or(Fault::Text)
+}
+
+/// Finds a plan as a version states it.
+type Find<'f> = dyn FnMut(&str, &str) -> Result<Arc<Terms>, ApplyError> + 'f;
+
+fn period(row: &mut Values<'_>, find: &mut Find<'_>) -> Result<Period, Fault> {
+    row.begin()?;
+    let period = Period {
+        start: Day::new(row.number()?),
+        end: Day::new(row.number()?),
+        terms: terms(row, find)?,
+        pool: Credits::new(row.number()?),
+        fee: Money::new(row.number()?),
+        remaining: Credits::new(row.number()?),
+        consumed: Credits::new(row.number()?),
+        overage: Credits::new(row.number()?),
+        had_overage: row.flag()?,
+        voided: row.flag()?,
+    };
+    row.end()?;
+    Ok(period)
+}
+
+fn ended_period(row: &mut Values<'_>, find: &mut Find<'_>) -> Result<EndedPeriod, Fault> {
+    row.begin()?;
+    let ended = EndedPeriod {
+        start: Day::new(row.number()?),
+        end: Day::new(row.number()?),
+        closes_at: Timestamp::new(row.number()?),
+        terms: terms(row, find)?,
+        remaining: Credits::new(row.number()?),
+        had_overage: row.flag()?,
+        voided: row.flag()?,
+    };
+    row.end()?;
+    Ok(ended)
+}
+
+fn terms(row: &mut Values<'_>, find: &mut Find<'_>) -> Result<Arc<Terms>, Fault> {
+    row.begin()?;
+    let (version, plan) = (row.text()?, row.text()?);
+    row.end()?;
+    find(&version, &plan).map_err(Fault::Terms)
+}
+
+fn grant(row: &mut Values<'_>) -> Result<Grant, Fault> {
+    row.begin()?;
+    let grant = Grant {
+        id: Arc::from(&*row.text()?),
+        order: BurnOrder {
+            priority: row.number()?,
+            expires_at: row.optional(Values::number)?.map(Timestamp::new),
+            basis: basis(&row.text()?)?,
+            effective_at: Timestamp::new(row.number()?),
+        },
+        remaining: Credits::new(row.number()?),
+        expiring_told: row.flag()?,
+    };
+    row.end()?;
+    Ok(grant)
+}
+
+fn basis(word: &str) -> Result<Basis, Fault> {
+    let all = [
+        Basis::Promotional,
+        Basis::Rollover,
+        Basis::Pool,
+        Basis::Purchased,
+    ];
+    let mut all = all.into_iter();
+    all.find(|basis| basis.name() == word).ok_or(Fault::Text)
+}
+
+fn charged(row: &mut Values<'_>) -> Result<[i64; KEPT_DAYS], Fault> {
+    row.begin()?;
+    let mut charged = [0; KEPT_DAYS];
+    for day in &mut charged {
+        *day = row.number()?;
+    }
+    row.end()?;
+    Ok(charged)
+}
+
+/// Written as its upper and its lower half.
+fn reached(row: &mut Values<'_>) -> Result<u128, Fault> {
+    row.begin()?;
+    let (upper, lower): (u64, u64) = (row.number()?, row.number()?);
+    row.end()?;
+    Ok(u128::from(upper) << 64 | u128::from(lower))
+}
+
+/// The next plan; and when the wallet was closed, and when what is left is voided.
+fn to_come(row: &mut Values<'_>) -> Result<Option<Box<ToCome>>, Fault> {
+    let next_plan = row.optional(Values::text)?.map(Cow::into_owned);
+    let closing = row.optional(|row| {
+        row.begin()?;
+        let closing = Closing {
+            closed_at: Timestamp::new(row.number()?),
+            voids_at: Timestamp::new(row.number()?),
+        };
+        row.end()?;
+        Ok::<_, Torn>(closing)
+    })?;
+    let to_come = ToCome { next_plan, closing };
+    Ok((to_come != ToCome::default()).then(|| Box::new(to_come)))
+}
+
+/// Why a wallet can't be read.
+enum Fault {
+    /// The text is not what was written.
+    Text,
+    Terms(ApplyError),
+}
+
+impl From<Torn> for Fault {
+    fn from(_: Torn) -> Self {
+        Self::Text
+    }
+}
+
+/// Price version and plan.
+fn named(terms: &Terms) -> (&str, &str) {
+    (&terms.version, &terms.plan.id)
 }
 
 fn ended(period: &EndedPeriod) -> impl Serialize + '_ {
@@ -210,40 +241,15 @@ fn ended(period: &EndedPeriod) -> impl Serialize + '_ {
 }
 
 fn given(grant: &Grant) -> impl Serialize + '_ {
-    let basis = match grant.order.basis {
-        Basis::Promotional => Word::Promotional,
-        Basis::Rollover => Word::Rollover,
-        Basis::Pool => Word::Pool,
-        Basis::Purchased => Word::Purchased,
-    };
     (
         &*grant.id,
         grant.order.priority,
         grant.order.expires_at.map(Timestamp::get),
-        basis,
+        grant.order.basis.name(),
         grant.order.effective_at.get(),
         grant.remaining.get(),
         grant.expiring_told,
     )
-}
-
-fn grant(given: &Given<'_>) -> Grant {
-    Grant {
-        id: Arc::from(&*given.id),
-        order: BurnOrder {
-            priority: given.priority,
-            expires_at: given.expires_at.map(Timestamp::new),
-            basis: match given.basis {
-                Word::Promotional => Basis::Promotional,
-                Word::Rollover => Basis::Rollover,
-                Word::Pool => Basis::Pool,
-                Word::Purchased => Basis::Purchased,
-            },
-            effective_at: Timestamp::new(given.effective_at),
-        },
-        remaining: Credits::new(given.remaining),
-        expiring_told: given.expiring_told,
-    }
 }
 
 #[cfg(test)]
@@ -251,21 +257,8 @@ mod tests {
     use super::*;
     use crate::domain::price::{Alerts, Overage, Plan};
 
-    /// As it was written once, and may still lie in a data folder.
-    #[test]
-    fn a_text_with_names_is_read_too() {
-        let row = r#"[14,20740,[20740,20771,["v1","small"],9,8,7,6,5,true,false],
-            [[1,2,3,["v1","small"],4,true,false]],[["g",50,null,"rollover",5,6,true]],
-            20743,[0,1,2,3,4,5,6,7,8],[1,2],false,null,null,[8,9],17]"#;
-        let named = r#"{"anchor":14,"opened":20740,"current":{"start":20740,"end":20771,
-            "terms":["v1","small"],"pool":9,"fee":8,"remaining":7,"consumed":6,"overage":5,
-            "had_overage":true,"voided":false},"ended":[{"start":1,"end":2,"closes_at":3,
-            "terms":["v1","small"],"remaining":4,"had_overage":true,"voided":false}],
-            "grants":[{"id":"g","priority":50,"expires_at":null,"basis":"rollover",
-            "effective_at":5,"remaining":6,"expiring_told":true}],"latest_day":20743,
-            "daily_use":[0,1,2,3,4,5,6,7,8],"reached":[1,2],"blocked":false,"run_out_told":null,
-            "next_plan":null,"closing":[8,9],"touched":17}"#;
-        let terms = |version: &str, plan: &str| Terms {
+    fn terms(version: &str, plan: &str) -> Result<Arc<Terms>, ApplyError> {
+        Ok(Arc::new(Terms {
             version: Arc::from(version),
             plan: Plan {
                 id: plan.to_owned(),
@@ -277,13 +270,33 @@ mod tests {
                 overage: Overage::Block,
                 rollover: None,
             },
-        };
-        for text in [row, named] {
-            let wallet = read("acme", text, |version, plan| {
-                Ok(Arc::new(terms(version, plan)))
-            });
-            let written = write(&wallet.expect("a wallet")).expect("a text");
-            assert_eq!(written, row.replace(char::is_whitespace, ""));
+        }))
+    }
+
+    #[test]
+    fn a_text_is_read_whole_or_not_at_all() {
+        for text in [
+            r#"[14,20740,[20740,20771,["v1","small"],9,8,7,6,5,true,false],[[1,2,3,["v1","small"],4,true,false]],[["g\"\\",50,null,"rollover",5,-6,true],["h",1,7,"promotional",5,6,false]],20743,[0,1,2,3,4,5,6,7,8],[18446744073709551615,2],false,null,"large",[8,9],17]"#,
+            r#"[1,-2,[3,4,["v1","é\n"],0,0,0,0,0,false,true],[],[],5,[0,0,0,0,0,0,0,0,0],[0,0],true,80,null,null,-9223372036854775808]"#,
+        ] {
+            let wallet = read("acme", text, terms).expect("a wallet");
+            assert_eq!(write(&wallet).expect("a text"), text);
+            let bounds = (0..text.len()).filter(|at| text.is_char_boundary(*at));
+            for at in bounds {
+                assert!(read("acme", &text[..at], terms).is_err(), "{at}");
+            }
+            for wrong in [
+                format!("{text} "),
+                text.replace(",[", ", ["),
+                text.replace("[0,", "[0,0,"),
+                text.replace("true", "1"),
+            ] {
+                let error = read("acme", &wrong, terms).expect_err(&wrong).to_string();
+                assert!(
+                    error.contains("the state of `acme` is torn at byte"),
+                    "{error}"
+                );
+            }
         }
     }
 }
