@@ -128,12 +128,16 @@ impl DuplicateFilter {
         })
     }
 
-    /// Looks where an identity would be in memory, so that it is at hand then; gives what means
-    /// nothing.
-    pub(super) fn touch(&self, identity: Identity) -> u32 {
-        let older = self.older.as_ref();
-        let older = older.map_or(0, |older| older.touch(identity.hash));
-        self.recent.touch(identity.hash) ^ older
+    /// Looks where identities of these hashes would be in memory, so that it is at hand then; gives
+    /// what means nothing. A loop does little else, so that many looks are under way at once.
+    pub(super) fn touch(&self, hashes: &[[u64; 2]]) -> u32 {
+        let recent = hashes.iter().map(|hash| self.recent.touch(*hash));
+        let recent = recent.fold(0, |all, one| all ^ one);
+        let Some(older) = self.older.as_ref() else {
+            return recent;
+        };
+        let older = hashes.iter().map(|hash| older.touch(*hash));
+        older.fold(recent, |all, one| all ^ one)
     }
 
     /// Since when an identity is occupied, whatever the payload; `None` where [`Verdict::New`] is

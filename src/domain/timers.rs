@@ -87,6 +87,12 @@ impl Timers {
         }
     }
 
+    /// Looks at what [`Timers::list`] will look at; gives what means nothing.
+    pub fn touch(&self, place: u32) -> i32 {
+        let listed = self.midnights.listed.get(place as usize);
+        listed.copied().flatten().map_or(0, Day::get)
+    }
+
     /// Takes a wallet that is listed for a midnight at or before `now`, with that day.
     pub fn pop_listed(&mut self, now: Timestamp) -> Option<(Day, u32)> {
         let Midnights {

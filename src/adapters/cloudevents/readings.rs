@@ -191,11 +191,7 @@ impl Readings {
     }
 
     /// The customers and identities of `count` events from `first` on, as far as they have them.
-    pub fn who(
-        &self,
-        first: usize,
-        count: usize,
-    ) -> impl Iterator<Item = (&str, Identity)> + Clone {
+    pub fn who(&self, first: usize, count: usize) -> impl Iterator<Item = (&str, Identity)> {
         let all = self.all.iter().skip(first).take(count);
         all.filter_map(|known| {
             let (read, identity) = self.events.get(known.event as usize)?;

@@ -18,11 +18,15 @@ impl Engine {
     /// Looks at what the next events will need, and changes nothing. Memory is slow: waiting for
     /// it in turn, one event after the other, takes longer than deciding them. Customers beyond
     /// [`TOUCHED`] are passed over.
-    pub fn touch<'a>(&self, events: impl Iterator<Item = (&'a str, Identity)> + Clone) {
-        let slots = events.clone();
-        let slots = slots.map(|(_, identity)| self.filter.touch(identity));
-        black_box(slots.fold(0, |all, slot| all ^ slot));
-        self.touch_wallets(events.map(|(customer, _)| customer));
+    pub fn touch<'a>(&self, events: impl Iterator<Item = (&'a str, Identity)>) {
+        let (mut customers, mut hashes) = ([""; TOUCHED], [[0; 2]; TOUCHED]);
+        let mut count = 0;
+        for (customer, identity) in events.take(TOUCHED) {
+            (customers[count], hashes[count]) = (customer, identity.hash);
+            count += 1;
+        }
+        black_box(self.filter.touch(&hashes[..count]));
+        self.touch_wallets(customers[..count].iter().copied());
     }
 
     /// The same, only the wallets of rows that will be restored.
@@ -33,7 +37,10 @@ impl Engine {
         }
         let places = places.into_iter().flatten();
         let wallets = &self.wallets;
-        let numbers = places.map(|place| wallets.as_of_entry(place) ^ touch(wallets.at(place)));
+        let numbers = places.map(|place| {
+            let listed = i64::from(self.timers.touch(place));
+            wallets.as_of_entry(place) ^ touch(wallets.at(place)) ^ listed
+        });
         black_box(numbers.fold(0, |all, number| all ^ number));
     }
 }

@@ -188,10 +188,12 @@ impl LoadedWallets {
     pub fn new(wallets: Vec<Wallet>, as_of: Vec<i64>) -> Self {
         assert_eq!(wallets.len(), as_of.len(), "an entry for each wallet");
         let briefs = wallets.iter().map(|wallet| Brief::of(&wallet.customer));
+        let mut due = Vec::with_capacity(wallets.len());
+        due.extend(wallets.iter().flat_map(own_timers));
         let midnights = wallets.iter().map(Wallet::midnight_after_row);
         Self {
             briefs: briefs.collect(),
-            due: wallets.iter().flat_map(own_timers).collect(),
+            due,
             midnights: midnights.collect(),
             as_of,
             wallets,
