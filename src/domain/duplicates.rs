@@ -206,10 +206,20 @@ impl DuplicateFilter {
     ///
     /// Not all are kept: the next start takes longer.
     pub fn close(mut self, last: Mark) -> Result<(), OlderFault> {
-        if self.recent.count() > 0 || last.entry > self.covered_entry {
-            self.hand_over(last)?;
-        }
+        self.hand_over_rest(last)?;
         self.older.as_mut().map_or(Ok(()), |older| older.close())
+    }
+
+    /// Hands over all identities, as of `last`: what is to be done at the end, begun before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`DuplicateFilter::close`], which gives the error too.
+    pub fn hand_over_rest(&mut self, last: Mark) -> Result<(), OlderFault> {
+        match self.recent.count() > 0 || last.entry > self.covered_entry {
+            true => self.hand_over(last),
+            false => Ok(()),
+        }
     }
 
     /// The identities of ledger entries up to this one need not be occupied again.

@@ -287,6 +287,12 @@ pub struct Parts {
     pub committed: Arc<AtomicI64>,
 }
 
+/// Begins to keep what the engine's duplicate filter has, beside what is left to be written of the
+/// engine's rows. A fault is told by [`keep_filter`].
+pub fn begin_to_keep_filter(engine: &mut Engine) {
+    engine.keep_identities().ok();
+}
+
 /// Keeps what the engine's duplicate filter has for the next start. All of the engine's rows are
 /// committed.
 pub fn keep_filter(engine: Engine) {

@@ -65,6 +65,16 @@ impl Engine {
         self.filter
     }
 
+    /// Has the duplicate filter begin to keep all that it has, which may take a while: no more
+    /// events come. Its rows need not be committed yet.
+    ///
+    /// # Errors
+    ///
+    /// It can't, and will say so again when it is closed.
+    pub fn keep_identities(&mut self) -> Result<(), OlderFault> {
+        self.filter.hand_over_rest(self.last)
+    }
+
     /// What the identities of events are to be reckoned with.
     pub fn filter_key(&self) -> FilterKey {
         self.filter.key()

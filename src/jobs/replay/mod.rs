@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use super::batches::{Batches, FindError};
 use super::checkpoints::Checkpointer;
-use super::shard::{Attach, AttachedShard, Parts, ShardError, attach, keep_filter};
+use super::shard::{
+    Attach, AttachedShard, Parts, ShardError, attach, begin_to_keep_filter, keep_filter,
+};
 use super::writer::{Writer, WriterError};
 use crate::adapters::files::{FileError, LineReader, Progress, STDIN};
 use crate::domain::alert::Alert;
@@ -215,6 +217,7 @@ fn feed(
     let is_going_on = is_whole && batches.after_message().is_ok();
     drop(batches);
     if is_going_on {
+        begin_to_keep_filter(&mut engine);
         checkpoints.take_rest(&engine);
     }
     writer.join()?;

@@ -25,7 +25,7 @@ use crate::jobs::checkpoints::Checkpoints;
 use crate::jobs::last_message::LastMessage;
 use crate::jobs::prices::PricesError;
 use crate::jobs::recall::{name_of, tell};
-use crate::jobs::shard::{ShardError, keep_filter};
+use crate::jobs::shard::{ShardError, begin_to_keep_filter, keep_filter};
 use crate::jobs::writer::{Writer, WriterError, WriterThread};
 
 /// How often the worker tells of its progress.
@@ -95,6 +95,7 @@ impl Feed {
         let is_going_on = fed.is_ok() && batches.after_message().is_ok();
         drop(batches);
         if is_going_on {
+            begin_to_keep_filter(&mut self.engine);
             self.checkpoints.take_rest(&self.engine);
         }
         // The writer's error comes first: it is why the engine could not go on.
