@@ -61,6 +61,7 @@ impl Timers {
         self.heap.push(Reverse(timer));
     }
 
+    /// Adds some.
     pub fn extend(&mut self, timers: impl IntoIterator<Item = Timer>) {
         self.heap.extend(timers.into_iter().map(Reverse));
     }

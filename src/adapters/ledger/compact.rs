@@ -56,7 +56,7 @@ pub async fn compact(
     let mut before = None;
     for file in &merge.files {
         let content = Content::fetch(ledger, file).await?;
-        content.batches((|_| true, |_| true), Ok, |batch| {
+        content.batches((&[], |_| true), Ok, |batch| {
             let batch = narrowed(&batch)?;
             if let Some(entries) = batch.column_by_name("entry") {
                 for entry in entries.as_primitive::<Int64Type>().values() {

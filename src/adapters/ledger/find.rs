@@ -250,7 +250,7 @@ async fn each<E: From<RecoverError>>(
     // What the library makes of a file that may be torn; it panics on some.
     let read = AssertUnwindSafe(read(ledger, file, only, |batch| {
         let mut each = |rows: &[Entry<'_>]| rows.iter().try_for_each(&mut *take);
-        Rows::read(batch, &path)?.each((shard, i64::MIN), &mut each)
+        Rows::read(batch, &path, &[])?.each((shard, i64::MIN), &mut each)
     }));
     match read.catch_unwind().await {
         Ok(Ok(taken)) => taken,

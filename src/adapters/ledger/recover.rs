@@ -55,7 +55,9 @@ pub enum RecoverError {
     },
     #[error("{path} is damaged: put back a whole copy of it")]
     Damaged { path: String },
-    #[error("{path}: column `{column}` is missing, of another type or holds an unknown word")]
+    #[error(
+        "{path}: column `{column}` is missing, of another type, or lacks a value or a known word"
+    )]
     Column { path: String, column: &'static str },
 }
 
@@ -70,8 +72,7 @@ pub async fn rows<E: From<RecoverError>>(
     shard_after: (u32, i64),
     mut take: impl FnMut(&[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let needed = |column: &str| !OF_NO_EFFECT.contains(&column);
-    files(ledger, shard_after, needed, |_, rows| take(rows)).await
+    files(ledger, shard_after, &OF_NO_EFFECT, |_, rows| take(rows)).await
 }
 
 /// The same, whole rows and with the day of the partition that they lie in; `None` where that is no
@@ -85,13 +86,13 @@ pub async fn rows_of_days<E: From<RecoverError>>(
     shard_after: (u32, i64),
     take: impl FnMut(Option<Day>, &[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
-    files(ledger, shard_after, |_| true, take).await
+    files(ledger, shard_after, &[], take).await
 }
 
 async fn files<E: From<RecoverError>>(
     ledger: &mut Ledger,
     (shard, after): (u32, i64),
-    is_needed: impl Fn(&str) -> bool,
+    left_out: &[&str],
     mut take: impl FnMut(Option<Day>, &[Entry<'_>]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut files = shard_files(ledger, shard).await?;
@@ -106,8 +107,8 @@ async fn files<E: From<RecoverError>>(
         let content = Content::fetch(ledger, &file).await?;
         let path = file.path.to_string();
         let is_wanted = |group: &RowGroupMetaData| may_be_within(group, "entry", later);
-        let read = |batch| Rows::read(&batch, &path);
-        content.batches((&is_needed, is_wanted), read, |rows| {
+        let read = |batch| Rows::read(&batch, &path, left_out);
+        content.batches((left_out, is_wanted), read, |rows| {
             rows.each((shard, after), &mut |rows| take(partition, rows))
         })?;
     }
@@ -142,10 +143,10 @@ impl Content {
     }
 
     /// Hands over what `read` makes of the rows of the row groups that are wanted, some at once,
-    /// with the columns that are.
+    /// without the columns that are left out.
     pub(super) fn batches<T: Send, E: From<RecoverError>>(
         self,
-        (is_needed, is_wanted): (impl Fn(&str) -> bool, impl Fn(&RowGroupMetaData) -> bool),
+        (left_out, is_wanted): (&[&str], impl Fn(&RowGroupMetaData) -> bool),
         read: impl FnMut(RecordBatch) -> Result<T, RecoverError> + Send,
         each: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -159,16 +160,16 @@ impl Content {
         let reader = reader.ok_or_else(damaged)?.map_err(parquet)?;
         let groups = reader.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| is_wanted(group));
-        let (mut indices, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        let (mut indices, mut rows, mut bytes) = (Vec::new(), 0_u64, 0_u64);
         for (index, group) in groups {
             indices.push(index);
-            rows += group.num_rows().unsigned_abs();
-            bytes += group.total_byte_size().unsigned_abs();
+            rows = group.num_rows().unsigned_abs().saturating_add(rows);
+            bytes = group.total_byte_size().unsigned_abs().saturating_add(bytes);
         }
         // Rows may be long.
-        let fitting = BATCH_BYTES * rows / bytes.max(1);
+        let fitting = BATCH_BYTES.saturating_mul(rows) / bytes.max(1);
         let columns = reader.parquet_schema().columns().iter().enumerate();
-        let needed = columns.filter(|(_, column)| is_needed(column.name()));
+        let needed = columns.filter(|(_, column)| !left_out.contains(&column.name()));
         let needed = needed.map(|(index, _)| index);
         let needed = ProjectionMask::leaves(reader.parquet_schema(), needed);
         let mut reader = reader

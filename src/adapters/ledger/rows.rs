@@ -59,14 +59,23 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads a batch of the file at `path`, which may lack columns [`OF_NO_EFFECT`]: their fields
-    /// are empty then.
+    /// Reads a batch of the file at `path`, without the columns that were left out of it: their
+    /// fields are empty.
     ///
     /// # Errors
     ///
-    /// A column is missing, of another type or holds an unknown word.
-    pub(super) fn read(batch: &RecordBatch, path: &str) -> Result<Self, RecoverError> {
-        let of = Batch { batch, path };
+    /// Another column is missing, of another type, holds an unknown word or no value where each
+    /// row has one; then none of the batch's rows is handed over.
+    pub(super) fn read(
+        batch: &RecordBatch,
+        path: &str,
+        left_out: &[&str],
+    ) -> Result<Self, RecoverError> {
+        let of = Batch {
+            batch,
+            path,
+            left_out,
+        };
         Ok(Self {
             shard: of.whole("shard")?,
             entry: of.whole("entry")?,
@@ -203,6 +212,7 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
 struct Batch<'a> {
     batch: &'a RecordBatch,
     path: &'a str,
+    left_out: &'a [&'a str],
 }
 
 impl Batch<'_> {
@@ -224,7 +234,7 @@ impl Batch<'_> {
                 Some(array) => Ok(Some(array.clone())),
                 None => Err(self.wrong(column)),
             },
-            None if OF_NO_EFFECT.contains(&column) => Ok(None),
+            None if self.left_out.contains(&column) => Ok(None),
             None => Err(self.wrong(column)),
         }
     }
@@ -273,5 +283,33 @@ impl Batch<'_> {
             Ok(last)
         });
         kinds.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::ledger::columns::batch_schema;
+
+    #[test]
+    fn only_a_column_that_was_left_out_may_be_missing() {
+        // As readers see the file: with decimals of 128 bits.
+        let schema = crate::adapters::ledger::schema::file_schema();
+        let batch = RecordBatch::new_empty(schema);
+        assert_eq!(batch.num_columns(), batch_schema().fields().len());
+        assert!(Rows::read(&batch, "a file", &[]).is_ok());
+        for at in 0..batch.num_columns() {
+            let mut less = batch.clone();
+            let name = less.schema().field(at).name().clone();
+            less.remove_column(at);
+            let read = |left_out| Rows::read(&less, "a file", left_out).map(|_| ());
+            let told = read(&[]).expect_err(&name).to_string();
+            assert!(
+                told.starts_with(&format!("a file: column `{name}` is missing")),
+                "{told}"
+            );
+            let is_of_no_effect = OF_NO_EFFECT.contains(&name.as_str());
+            assert_eq!(read(&OF_NO_EFFECT).is_ok(), is_of_no_effect, "{name}");
+        }
     }
 }

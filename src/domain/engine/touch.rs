@@ -16,7 +16,7 @@ pub const TOUCHED: usize = 16;
 
 impl Engine {
     /// Looks at what the next events will need, and changes nothing. Memory is slow: waiting for
-    /// it in turn, one event after the other, takes longer than deciding them. Customers beyond
+    /// it in turn, one event after the other, takes longer than deciding them. Events beyond
     /// [`TOUCHED`] are passed over.
     pub fn touch<'a>(&self, events: impl Iterator<Item = (&'a str, Identity)>) {
         let (mut customers, mut hashes) = ([""; TOUCHED], [[0; 2]; TOUCHED]);
@@ -29,7 +29,7 @@ impl Engine {
         self.touch_wallets(customers[..count].iter().copied());
     }
 
-    /// The same, only the wallets of rows that will be restored.
+    /// The same, only of wallets.
     pub fn touch_wallets<'a>(&self, customers: impl Iterator<Item = &'a str>) {
         let mut places = [None; TOUCHED];
         for (place, customer) in places.iter_mut().zip(customers) {

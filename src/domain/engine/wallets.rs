@@ -234,7 +234,7 @@ impl Wallets {
         } = loaded;
         let first = self.list.count() as u32;
         self.list.append(wallets);
-        self.as_of_entries.extend_from_slice(&as_of);
+        self.as_of_entries.extend(as_of);
         timers.extend(due);
         for ((brief, midnight), place) in briefs.into_iter().zip(midnights).zip(first..) {
             self.places.add(brief, place, &self.list);
@@ -330,7 +330,7 @@ fn timer(wallet: &Wallet, (due, kind): (Timestamp, TimerKind)) -> Timer {
     }
 }
 
-/// When which of them is due.
+/// When which timer of a wallet is due, midnights aside.
 fn own_dues(wallet: &Wallet) -> impl Iterator<Item = (Timestamp, TimerKind)> + use<'_> {
     let ended = wallet.ended.iter();
     let closes = ended.map(|ended| (ended.closes_at, TimerKind::PeriodClose));

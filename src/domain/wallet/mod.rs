@@ -149,6 +149,13 @@ pub enum Basis {
 }
 
 impl Basis {
+    pub const ALL: [Basis; 4] = [
+        Basis::Promotional,
+        Basis::Rollover,
+        Basis::Pool,
+        Basis::Purchased,
+    ];
+
     /// The word that commands and answers use.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
 //! The Delta Lake table at `<data>/wallets`: a checkpoint of each shard's wallets.
 //!
 //! Owns what a checkpoint says of itself. Leaves its file to `file`, replacing one by another to
-//! `table`, the columns to `columns` and a wallet's text to `state`.
+//! `table`, the columns to `columns` and a wallet's text to `state`
+//! and `values`.
 //!
 //! Invariant: the table is a cache of the ledger. A checkpoint says which ledger it is of, from
 //! which entry on its rows are still needed, and a checksum over its wallets; one that is torn,
@@ -43,7 +44,7 @@ pub enum WalletsError {
     Parquet(#[from] ParquetError),
     #[error("could not encode or decode a file of wallets")]
     Arrow(#[from] ArrowError),
-    #[error("a wallet's state can't be written or read")]
+    #[error("a wallet's state can't be written, or a file's footer not be read")]
     State(#[from] serde_json::Error),
     #[error("a wallet's plan can't be found")]
     Terms(#[from] ApplyError),

@@ -72,7 +72,9 @@ pub(super) fn read(
         Fault::Terms(error) => error.into(),
         Fault::Text => {
             let at = text.len() - row.rest().len();
-            WalletsError::Unfit(format!("the state of `{customer}` is torn at byte {at}"))
+            WalletsError::Unfit(format!(
+                "the state of `{customer}` is torn or of another version, at byte {at}"
+            ))
         }
     })
 }
@@ -166,13 +168,7 @@ fn grant(row: &mut Values<'_>) -> Result<Grant, Fault> {
 }
 
 fn basis(word: &str) -> Result<Basis, Fault> {
-    let all = [
-        Basis::Promotional,
-        Basis::Rollover,
-        Basis::Pool,
-        Basis::Purchased,
-    ];
-    let mut all = all.into_iter();
+    let mut all = Basis::ALL.into_iter();
     all.find(|basis| basis.name() == word).ok_or(Fault::Text)
 }
 
@@ -292,10 +288,18 @@ mod tests {
                 text.replace("true", "1"),
             ] {
                 let error = read("acme", &wrong, terms).expect_err(&wrong).to_string();
-                assert!(
-                    error.contains("the state of `acme` is torn at byte"),
-                    "{error}"
-                );
+                let told = "the state of `acme` is torn or of another version, at byte";
+                assert!(error.contains(told), "{error}");
+            }
+            // Another byte anywhere makes another wallet or none.
+            for (at, _) in text.char_indices().filter(|(_, char)| char.is_ascii()) {
+                for byte in "0159-,\"\\[]n \n".chars() {
+                    let mut other = text.to_owned();
+                    other.replace_range(at..at + 1, byte.encode_utf8(&mut [0; 4]));
+                    if let Ok(wallet) = read("acme", &other, terms) {
+                        assert_eq!(write(&wallet).expect("a text"), other);
+                    }
+                }
             }
         }
     }

@@ -78,9 +78,11 @@ impl<'a> Values<'a> {
         let is_other = |byte| !matches!(byte, b'0'..=b'9' | b'-');
         let length = self.rest.bytes().position(is_other);
         let (number, rest) = self.rest.split_at(length.unwrap_or(self.rest.len()));
-        let number = number.parse().map_err(|_| Torn)?;
+        let digits = number.strip_prefix('-').unwrap_or(number);
+        let is_written_so = number == "0" || !digits.starts_with('0');
+        let parsed = number.parse().ok().filter(|_| is_written_so);
         self.rest = rest;
-        Ok(number)
+        parsed.ok_or(Torn)
     }
 
     /// `true` or `false`.
@@ -97,11 +99,12 @@ impl<'a> Values<'a> {
         let quoted = self.rest;
         self.skip("\"")?;
         let mut is_escaped = false;
+        // Or what must be written as one.
         let mut has_escapes = false;
         let is_end = |byte| {
             let ends = byte == b'"' && !is_escaped;
             is_escaped = byte == b'\\' && !is_escaped;
-            has_escapes |= is_escaped;
+            has_escapes |= is_escaped || byte < b' ';
             ends
         };
         let length = self.rest.bytes().position(is_end).ok_or(Torn)?;
@@ -115,16 +118,14 @@ impl<'a> Values<'a> {
         Ok(text.into())
     }
 
-    /// `null`, or what `read` reads.
+    /// `null`, or what `read` reads; not the first value of an array.
     pub(super) fn optional<T, E>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
-        let value = if self.is_first { "null" } else { ",null" };
-        match self.rest.strip_prefix(value) {
+        match self.rest.strip_prefix(",null").filter(|_| !self.is_first) {
             Some(rest) => {
                 self.rest = rest;
-                self.is_first = false;
                 Ok(None)
             }
             None => read(self).map(Some),

@@ -163,6 +163,9 @@ impl Run {
                 Some(Payload::Data(data)) => Members::new(data, "", &found),
                 _ => Members::NONE,
             };
+            // What a ledger's reader leaves out.
+            (row.task, row.unit, row.price_id, row.currency) = (None, None, None, None);
+            (row.quantity, row.cost_usd, row.late) = (None, None, None);
             if row.entry <= begun {
                 engine.restore_identity(&row, &data);
             } else {
