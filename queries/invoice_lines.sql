@@ -48,7 +48,7 @@ WITH names AS (
     WHERE l.kind = 'grant' AND l.event_type = 'purser.wallet.plan_changed'
 ), worked_on AS (
     -- Usage, and of what is late the day on which the work was done, too. Few rows are late, so
-    -- that most files tell beforehand that they have none.
+    -- that most row groups tell beforehand that they have none.
     SELECT *, CAST(NULL AS DATE) AS late_day
     FROM ledger
     WHERE kind = 'usage' AND late IS NOT TRUE
