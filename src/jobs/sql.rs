@@ -5,14 +5,17 @@
 //! Invariant: a session shows the newest commit at the moment when it was opened, or that state cut
 //! at an earlier row.
 
+use std::sync::Arc;
+
 use arrow::error::ArrowError;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 use serde::de::DeserializeOwned;
 
 use super::data::{DataError, DataFolder};
 use super::prices::PricesError;
 use crate::adapters::cloudevents::Decoder;
-use crate::adapters::ledger::{self, Books, BooksError, Ledger};
+use crate::adapters::ledger::{self, Books, BooksError, CodedLedger, Ledger};
 use crate::adapters::sql::error::SqlError;
 use crate::adapters::sql::output::{Format, OutputError, write};
 use crate::adapters::sql::session::{AsOf, Limits, Session, Tables, up_to};
@@ -69,21 +72,26 @@ pub(super) async fn tables(
 ) -> Result<Tables, OpenError> {
     let book = data.prices()?.load().await?;
     let shard_count = ledger.shard_count();
-    let newest = ledger.provider().await?;
-    let provider = match as_of {
-        None => newest,
-        Some(AsOf::Entry(_)) if shard_count > 1 => return Err(OpenError::ManyShards(shard_count)),
-        Some(as_of) => up_to(newest, as_of)?,
+    if matches!(as_of, Some(AsOf::Entry(_))) && shard_count > 1 {
+        return Err(OpenError::ManyShards(shard_count));
+    }
+    let cut = |rows: Arc<dyn TableProvider>| match as_of {
+        None => Ok(rows),
+        Some(as_of) => up_to(rows, as_of),
     };
+    let provider = cut(ledger.provider().await?)?;
+    let coded_ledger = cut(Arc::new(CodedLedger::of(ledger).await?))?;
     let books = Books::open(data.url()).await?;
     let decode: Decode = |data, read| {
         if let Some(members) = Decoder::default().members(data) {
             read(&members);
         }
     };
-    let (periods, grants) = read_periods((provider.clone(), shard_count), &book, decode).await?;
+    let rows = (provider.clone(), coded_ledger.clone());
+    let (periods, grants) = read_periods(rows, shard_count, &book, decode).await?;
     Ok(Tables {
         ledger: provider,
+        coded_ledger,
         periods: tables::periods(&periods)?,
         grant_terms: tables::grant_terms(&grants)?,
         prices: tables::prices(&tables::price_rows(&book))?,

@@ -3,8 +3,9 @@
 //! Owns rows between two threads (`block`, `together`), the columns (`schema`), their memory
 //! (`columns`, `buffers`, `codes`, `group`), the files (`encode`, `chunk`, `deltas`, `hybrid`,
 //! `footer`), what a commit is (`commit`) and asks of a log (`log`), the Delta table (`delta`),
-//! reading rows again (`recover`, `rows`, `ahead`), finding some of them (`find`), merging files
-//! (`compact`), the checkpoints of wallets (`wallets`) and the table of issued invoices (`books`).
+//! reading rows again (`recover`, `rows`, `ahead`), finding some of them (`find`), the rows as SQL
+//! groups them best (`coded`, `footer_cache`), merging files (`compact`), the checkpoints of
+//! wallets (`wallets`) and the table of issued invoices (`books`).
 //! Leaves what a row means to `domain::entry`.
 
 mod ahead;
@@ -12,6 +13,7 @@ mod block;
 mod books;
 mod buffers;
 mod chunk;
+mod coded;
 mod codes;
 mod columns;
 mod commit;
@@ -21,6 +23,7 @@ mod deltas;
 mod encode;
 mod find;
 mod footer;
+mod footer_cache;
 mod group;
 mod hybrid;
 mod log;
@@ -33,6 +36,7 @@ mod wallets;
 
 pub use block::{BLOCK_ROWS, RowBlock};
 pub use books::{Booked, Books, BooksError, lines_schema};
+pub use coded::CodedLedger;
 pub use columns::{Columns, kept_body};
 pub use commit::{Commit, CommitError, Fenced, KnownLog, ShardCommit};
 pub use compact::{CompactError, compact};

@@ -30,12 +30,16 @@ use crate::domain::price::{Plan, PriceBook};
 use crate::domain::units::{Day, Timestamp};
 use crate::domain::wallet::BurnOrder;
 
+/// Rollovers by themselves, since no other row's delta is looked at and few row groups have any.
 const WALLETS_AND_GRANTS: &str = "
+    WITH found AS (
+        SELECT * FROM coded_ledger WHERE kind IN ('wallet', 'grant')
+        UNION ALL
+        SELECT * FROM coded_ledger WHERE kind = 'rollover' AND delta > 0
+    )
     SELECT customer, kind, period, plan, price_version, received_at, event_type, entry, shard,
            grant_id
-    FROM ledger
-    WHERE kind IN ('wallet', 'grant') OR kind = 'rollover' AND delta > 0
-    ORDER BY customer, entry";
+    FROM found ORDER BY customer, entry";
 
 /// How far each shard is; of a single one the files' statistics tell.
 const CLOCK: &str = "SELECT MAX(received_at) AS now FROM ledger";
@@ -72,14 +76,15 @@ impl Row<'_> {
 /// Hands the members of a row's `data` to a reader, unless it is no JSON.
 pub type Decode = fn(&str, &mut dyn FnMut(&Members<'_>));
 
-/// One row for each wallet and period in `ledger`, of so many shards, and one for each grant that
-/// is no pool.
+/// One row for each wallet and period in a ledger of so many shards, and one for each grant that is
+/// no pool. The two tables hold the same rows, the second with repeated texts as codes.
 ///
 /// # Errors
 ///
 /// The ledger can't be read.
 pub async fn read_periods(
-    (ledger, shard_count): (Arc<dyn TableProvider>, u32),
+    (ledger, coded_ledger): (Arc<dyn TableProvider>, Arc<dyn TableProvider>),
+    shard_count: u32,
     book: &PriceBook,
     decode: Decode,
 ) -> Result<(Vec<PeriodRow>, Vec<GrantRow>), SqlError> {
@@ -87,9 +92,11 @@ pub async fn read_periods(
         memory_bytes_max: None,
     };
     let context = context_on(runtime(&limits).map_err(SqlError::Open)?);
-    context
-        .register_table("ledger", ledger)
-        .map_err(SqlError::Open)?;
+    for (name, table) in [("ledger", ledger), ("coded_ledger", coded_ledger)] {
+        context
+            .register_table(name, table)
+            .map_err(SqlError::Open)?;
+    }
     let clock = if shard_count == 1 { CLOCK } else { CLOCKS };
     let (commands, batches, clock) = try_join!(
         commands(&context),
@@ -157,7 +164,7 @@ pub async fn read_periods(
 async fn commands(context: &SessionContext) -> Result<BTreeMap<(i32, i64), String>, SqlError> {
     let sql = format!(
         "SELECT shard, entry, ARROW_CAST(data, 'Utf8') AS data
-         FROM ledger
+         FROM coded_ledger
          WHERE kind IN ('wallet', 'grant') AND data IS NOT NULL
                AND event_type IN ('{OPENED}', '{PLAN_CHANGED}', '{CLOSED}', '{GRANTED}')"
     );

@@ -41,6 +41,8 @@ const BATCH_ROWS: usize = 16 << 10;
 /// What a session shows, each under its field's name, besides the views of `queries/`.
 pub struct Tables {
     pub ledger: Arc<dyn TableProvider>,
+    /// The same rows, repeated texts as codes.
+    pub coded_ledger: Arc<dyn TableProvider>,
     /// As made by [`super::tables::periods`].
     pub periods: RecordBatch,
     /// As made by [`super::tables::grant_terms`].
@@ -54,8 +56,9 @@ pub struct Tables {
 }
 
 /// The names of a session's tables; the others are views.
-pub(super) const TABLES: [&str; 6] = [
+pub(super) const TABLES: [&str; 7] = [
     "ledger",
+    "coded_ledger",
     "invoices",
     "periods",
     "grant_terms",
@@ -74,7 +77,7 @@ impl Tables {
     /// None with the tables that [`super::tables`] makes.
     pub fn into_providers(self) -> Result<Vec<NamedTable>, SqlError> {
         // In the order of their names.
-        let mut providers = vec![self.ledger, self.invoices];
+        let mut providers = vec![self.ledger, self.coded_ledger, self.invoices];
         for batch in [self.periods, self.grant_terms, self.prices, self.plans] {
             let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
             providers.push(Arc::new(table.map_err(SqlError::Open)?));

@@ -45,7 +45,8 @@ async fn session(rows: &[&str]) -> Session {
         .await
         .unwrap();
     let tables = Tables {
-        ledger: frame.into_view(),
+        ledger: frame.clone().into_view(),
+        coded_ledger: frame.into_view(),
         periods: tables::periods(&[]).unwrap(),
         grant_terms: tables::grant_terms(&[]).unwrap(),
         prices: tables::prices(&[]).unwrap(),

@@ -41,6 +41,7 @@ pub(super) use stats::{ColumnStats, FileStats, partition_folder};
 pub(super) use upload::PIECE_BYTES;
 
 use super::commit::{Commit, KnownLog};
+use super::footer_cache::FooterCache;
 use super::log::Log;
 use crate::domain::units::Timestamp;
 use log::DeltaLog;
@@ -53,6 +54,7 @@ pub struct Ledger {
     shard_count: u32,
     /// The log's folder, when it is on a local disk.
     log_folder: Option<PathBuf>,
+    footers: Arc<FooterCache>,
 }
 
 /// Why the ledger could not be opened, read or committed to.
@@ -222,6 +224,11 @@ impl Ledger {
     /// The store that [`LedgerFile::path`] is relative to. The partition column is in no file.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.known.log.table.object_store()
+    }
+
+    /// The footers of its files that were read.
+    pub(super) fn footers(&self) -> Arc<FooterCache> {
+        Arc::clone(&self.footers)
     }
 
     /// The known version as a table for DataFusion. It stays at that version: to see the newest

@@ -18,6 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::commit::KnownLog;
+use super::super::footer_cache::FooterCache;
 use super::super::schema;
 use super::log::DeltaLog;
 use super::{Error, Ledger, bucket, disk, s3, sync};
@@ -143,6 +144,7 @@ impl Ledger {
             known: KnownLog::new(DeltaLog { table }, version),
             shard_count,
             log_folder,
+            footers: Arc::new(FooterCache::new()),
         })
     }
 }
