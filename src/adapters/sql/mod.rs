@@ -12,6 +12,7 @@ pub mod error;
 pub mod output;
 mod periods;
 pub mod pg;
+mod rollup;
 pub mod session;
 mod statement;
 pub mod tables;

@@ -27,6 +27,7 @@ use futures::StreamExt;
 
 use super::cooperative::PauseWhereRowsGrow;
 use super::error::{SqlError, plan_error, run_error, unknown_table};
+use super::rollup::RollUpCodes;
 use super::statement::{check_size, with_params};
 use super::typed::cut;
 use super::views::VIEWS;
@@ -272,6 +273,7 @@ pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(RollUpCodes))
         .with_physical_optimizer_rule(Arc::new(PauseWhereRowsGrow))
         .build();
     SessionContext::new_with_state(state)
