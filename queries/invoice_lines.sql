@@ -50,19 +50,21 @@ WITH names AS (
     -- Usage, and of what is late the day on which the work was done, too. Few rows are late, so
     -- that most row groups tell beforehand that they have none.
     SELECT *, CAST(NULL AS DATE) AS late_day
-    FROM ledger
+    FROM coded_ledger
     WHERE kind = 'usage' AND late IS NOT TRUE
     UNION ALL
     SELECT *, CASE WHEN CAST(used_at AS DATE) < period THEN CAST(used_at AS DATE) END
-    FROM ledger
+    FROM coded_ledger
     WHERE kind = 'usage' AND late
 ), days AS (
-    SELECT customer, period, late_day, task, unit, currency, MAX(entry) AS last_entry,
-           COALESCE(SUM(quantity), 0) AS quantity, SUM(credits) AS credits,
-           COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS overage,
-           SUM(amount) AS amount
-    FROM worked_on
-    GROUP BY customer, period, late_day, task, unit, currency
+    SELECT CAST(w.customer AS VARCHAR) AS customer, w.period, w.late_day,
+           CAST(w.task AS VARCHAR) AS task, CAST(w.unit AS VARCHAR) AS unit,
+           CAST(w.currency AS VARCHAR) AS currency, MAX(w.entry) AS last_entry,
+           COALESCE(SUM(w.quantity), 0) AS quantity, SUM(w.credits) AS credits,
+           COALESCE(SUM(w.credits) FILTER (WHERE w.grant_id IS NULL), 0) AS overage,
+           SUM(w.amount) AS amount
+    FROM worked_on AS w
+    GROUP BY w.customer, w.period, w.late_day, w.task, w.unit, w.currency
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
     SELECT customer, period,

@@ -20,7 +20,7 @@ WITH clock AS (
            + CASE WHEN now > DATE_TRUNC('minute', now) THEN 1 ELSE 0 END AS next_minute
     FROM (SELECT MAX(received_at) AS now FROM ledger) AS newest
 ), sums AS (
-    SELECT customer, period,
+    SELECT CAST(l.customer AS VARCHAR) AS customer, l.period,
            MAX(entry) AS as_of_entry,
            -- The entry comes before the balance, so that the greatest ends with the newest balance.
            MAX(CAST(entry AS DECIMAL(38, 6)) * 1000000000000 + balance) AS newest,
@@ -30,12 +30,12 @@ WITH clock AS (
                AS unbilled_entry,
            SUM(credits) FILTER (WHERE grant_id IS NOT NULL) AS used,
            SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage
-    FROM ledger
+    FROM coded_ledger AS l
     WHERE balance IS NOT NULL
-    GROUP BY customer, period
+    GROUP BY l.customer, l.period
 ), changes AS (
     -- By themselves, since few row groups have any.
-    SELECT customer, period,
+    SELECT CAST(l.customer AS VARCHAR) AS customer, l.period,
            MAX(entry) FILTER (WHERE kind = 'wallet') AS wallet_entry,
            MAX(entry) FILTER (WHERE event_type = 'purser.wallet.opened') AS opened_entry,
            MAX(entry) FILTER (WHERE kind = 'wallet' AND event_type = 'purser.wallet.closed')
@@ -43,9 +43,9 @@ WITH clock AS (
            -- Pools are granted by the clock and by every command but the one for other grants.
            SUM(delta) FILTER (WHERE kind = 'grant'
                                 AND COALESCE(event_type, '') <> 'purser.wallet.granted') AS pool
-    FROM ledger
+    FROM coded_ledger AS l
     WHERE kind IN ('wallet', 'grant') AND balance IS NOT NULL
-    GROUP BY customer, period
+    GROUP BY l.customer, l.period
 ), booked AS (
     -- back counts a wallet's periods from the newest. One has not begun when the ledger is shown up to
     -- a row before its pool; what is booked to it is the wallet's all the same.

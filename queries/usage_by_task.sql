@@ -6,15 +6,16 @@
 -- One row is: one task of one customer in one period. events counts usage events; reversals are no
 --             events, but they lower quantity, credits and overage.
 WITH tasks AS (
-    SELECT customer, period, task, unit,
+    SELECT CAST(l.customer AS VARCHAR) AS customer, l.period, CAST(l.task AS VARCHAR) AS task,
+           CAST(l.unit AS VARCHAR) AS unit,
            COUNT(*) FILTER (WHERE kind = 'usage' AND quantity IS NOT NULL) AS events,
            CAST(COALESCE(SUM(quantity), 0) AS DECIMAL(28, 6)) AS quantity,
            CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits,
            CAST(COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS DECIMAL(28, 6))
                AS overage
-    FROM ledger
+    FROM coded_ledger AS l
     WHERE kind IN ('usage', 'reversal')
-    GROUP BY customer, period, task, unit
+    GROUP BY l.customer, l.period, l.task, l.unit
 ), totals AS (
     SELECT customer, period, CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits
     FROM tasks
