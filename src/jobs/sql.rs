@@ -57,7 +57,7 @@ pub async fn open(
 ) -> Result<Session, OpenError> {
     let mut ledger = data.ledger().await?;
     let tables = tables(data, &mut ledger, as_of).await?;
-    Ok(Session::open(tables, limits).await?)
+    Ok(Session::open(tables, limits)?)
 }
 
 /// The tables of a session over the newest commit of `ledger`, up to `as_of` if it is given.

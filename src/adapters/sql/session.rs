@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::common::TableReference;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -24,6 +25,7 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::StreamExt;
+use tokio::sync::Mutex;
 
 use super::cooperative::PauseWhereRowsGrow;
 use super::error::{SqlError, plan_error, run_error, unknown_table};
@@ -127,18 +129,24 @@ pub fn up_to(
 /// A session over one state of the ledger.
 pub struct Session {
     context: SessionContext,
+    /// Held while views are registered, for two statements may read the same one.
+    registering: Mutex<()>,
 }
 
 impl Session {
-    /// Opens a session over `tables`. Cheap: nothing is read until a statement runs.
+    /// Opens a session over `tables`. Cheap: nothing is read, and no view planned, until a
+    /// statement asks for it.
     ///
     /// # Errors
     ///
-    /// [`SqlError::View`] when a view does not fit the ledger's columns, else [`SqlError::Open`].
-    pub async fn open(tables: Tables, limits: &Limits) -> Result<Self, SqlError> {
+    /// [`SqlError::Open`] when the engine can't be set up.
+    pub fn open(tables: Tables, limits: &Limits) -> Result<Self, SqlError> {
         let context = context_on(runtime(limits).map_err(SqlError::Open)?);
-        register(&context, tables.into_providers()?).await?;
-        Ok(Self { context })
+        register(&context, tables.into_providers()?)?;
+        Ok(Self {
+            context,
+            registering: Mutex::new(()),
+        })
     }
 
     /// Opens a session over a single table.
@@ -154,7 +162,10 @@ impl Session {
         context
             .register_table(name, table)
             .map_err(SqlError::Open)?;
-        Ok(Self { context })
+        Ok(Self {
+            context,
+            registering: Mutex::new(()),
+        })
     }
 
     /// Starts one statement that only reads: a query, or EXPLAIN, SHOW or DESCRIBE.
@@ -165,8 +176,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Every variant but [`SqlError::Open`] and [`SqlError::View`]. What fails while rows are
-    /// made comes out of the stream.
+    /// Every variant; [`SqlError::View`] when a view does not fit the ledger's columns. What fails
+    /// while rows are made comes out of the stream.
     pub async fn run(
         &self,
         sql: &str,
@@ -209,6 +220,9 @@ impl Session {
         let tables = state
             .resolve_table_references(&statement)
             .map_err(SqlError::Plan)?;
+        let registering = self.registering.lock().await;
+        register_views(&self.context, tables.clone()).await?;
+        drop(registering);
         let plan = match state.statement_to_plan(statement).await {
             Ok(plan) => plan,
             Err(error) => return Err(unknown_table(&tables).unwrap_or_else(|| plan_error(error))),
@@ -279,33 +293,48 @@ pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
     SessionContext::new_with_state(state)
 }
 
-/// Registers the tables, and the views of `queries/` over them.
-pub(super) async fn register(
-    context: &SessionContext,
-    tables: Vec<NamedTable>,
-) -> Result<(), SqlError> {
+/// Registers tables under their names.
+pub(super) fn register(context: &SessionContext, tables: Vec<NamedTable>) -> Result<(), SqlError> {
     for (name, table) in tables {
         context
             .register_table(name, table)
             .map_err(SqlError::Open)?;
     }
-    for (view, sql) in VIEWS {
-        register_view(context, view, sql)
-            .await
-            .map_err(|error| SqlError::View { view, error })?;
-    }
     Ok(())
 }
 
-/// Registers a view. The engine plans the ORDER BY that ends its file only when the file itself is
-/// run; a query over the view does not pay for an order that it did not ask for.
-async fn register_view(
+/// Registers those views of `queries/` that a statement over `tables` reads, by way of others too.
+/// A table that is named with its schema may be one that tells of every view, so that they all are.
+///
+/// The engine plans the ORDER BY that ends a view's file only when the file itself is run; a query
+/// over the view does not pay for an order that it did not ask for.
+pub(super) async fn register_views(
     context: &SessionContext,
-    name: &str,
-    sql: &str,
-) -> Result<(), DataFusionError> {
-    let plan = context.state().create_logical_plan(sql).await?;
-    context.register_table(name, Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))?;
+    mut tables: Vec<TableReference>,
+) -> Result<(), SqlError> {
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let parse = |sql| {
+        let statement = state.sql_to_statement(sql, &dialect)?;
+        let tables = state.resolve_table_references(&statement)?;
+        Ok((statement, tables))
+    };
+    let mut read = Vec::new();
+    // A view stands after those that it reads.
+    for (view, sql) in VIEWS.into_iter().rev() {
+        let is_read = |table: &TableReference| table.schema().is_some() || table.table() == view;
+        if tables.iter().any(is_read) && !context.table_exist(view).map_err(SqlError::Open)? {
+            let (statement, others) = parse(sql).map_err(|error| SqlError::View { view, error })?;
+            tables.extend(others);
+            read.push((view, sql, statement));
+        }
+    }
+    for (view, sql, statement) in read.into_iter().rev() {
+        let plan = state.statement_to_plan(statement).await;
+        let plan = plan.map_err(|error| SqlError::View { view, error })?;
+        let table = Arc::new(ViewTable::new(plan, Some(sql.to_owned())));
+        register(context, vec![(view, table)])?;
+    }
     Ok(())
 }
 

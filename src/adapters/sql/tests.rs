@@ -59,7 +59,6 @@ async fn session(rows: &[&str]) -> Session {
             memory_bytes_max: Some(64 << 20),
         },
     )
-    .await
     .unwrap()
 }
 

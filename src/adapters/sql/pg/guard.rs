@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use datafusion::common::ParamValues;
+use datafusion::common::{ParamValues, TableReference};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{ColumnarValue, LogicalPlan, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
@@ -28,7 +28,7 @@ use super::expansion::excess;
 use super::latest::{Pin, Source};
 use super::login::User;
 use crate::adapters::sql::error::SqlError;
-use crate::adapters::sql::session::{context_on, register};
+use crate::adapters::sql::session::{context_on, register, register_views};
 
 /// What only those see who see everything.
 const HIDDEN_COLUMNS: [&str; 2] = ["cost_usd", "data"];
@@ -111,11 +111,11 @@ impl Guard {
         sees_all: bool,
     ) -> Result<(), SqlError> {
         if sees_all {
-            return register(context, pin.tables()).await;
+            return show_all(context, pin).await;
         }
         // The views need the hidden columns; so they are made where nobody can ask for these.
         let whole = context_on(Arc::clone(&self.runtime));
-        register(&whole, pin.tables()).await?;
+        show_all(&whole, pin).await?;
         for name in names(&whole) {
             if HIDDEN_VIEWS.contains(&&*name) {
                 continue;
@@ -134,6 +134,13 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// Registers all tables and views, since many clients look at the list of them first.
+async fn show_all(context: &SessionContext, pin: &Arc<Pin>) -> Result<(), SqlError> {
+    register(context, pin.tables())?;
+    let list = TableReference::partial("information_schema", "tables");
+    register_views(context, vec![list]).await
 }
 
 /// The function that tells who has logged in, also by its other name `current_user`.
