@@ -30,6 +30,9 @@ use super::hybrid;
 
 /// Fast, and hardly larger than what higher levels make.
 const ZSTD_LEVEL: i32 = 1;
+/// Texts of a dictionary from which on they are compressed, in bytes. Of fewer, little would be
+/// saved, and readers make a decompressor for each compressed column.
+const COMPRESSED_BYTES: usize = 4 << 10;
 /// Rows of a page of texts that do not repeat, so that who wants one row need not read all.
 const PAGE_ROWS: usize = 16 << 10;
 
@@ -117,41 +120,39 @@ impl Encoder {
             offsets: OffsetIndexBuilder::new(),
         };
         let encodings = chunk.pages(column)?;
-        let Chunk {
-            rows,
-            dictionary_at,
-            data_at,
-            compressed,
-            uncompressed,
-            written,
-            offsets,
-            ..
-        } = chunk;
-        let is_compressed = matches!(column, Values::Texts(_) | Values::Codes(_));
-        let compression = match is_compressed {
+        let compression = match is_compressed(column) {
             true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
             false => Compression::UNCOMPRESSED,
         };
         let mut metadata = ColumnChunkMetaData::builder(description.clone())
             .set_compression(compression)
             .set_encodings(encodings)
-            .set_num_values(rows as i64)
-            .set_total_compressed_size(compressed as i64)
-            .set_total_uncompressed_size(uncompressed as i64)
-            .set_dictionary_page_offset(dictionary_at.map(|at| at as i64))
-            .set_data_page_offset(data_at.unwrap_or_default() as i64);
+            .set_num_values(chunk.rows as i64)
+            .set_total_compressed_size(chunk.compressed as i64)
+            .set_total_uncompressed_size(chunk.uncompressed as i64)
+            .set_dictionary_page_offset(chunk.dictionary_at.map(|at| at as i64))
+            .set_data_page_offset(chunk.data_at.unwrap_or_default() as i64);
         if asked.bounds {
             metadata = metadata.set_statistics(statistics(column));
         }
         let close = ColumnCloseResult {
-            bytes_written: written,
-            rows_written: rows as u64,
+            bytes_written: chunk.written,
+            rows_written: chunk.rows as u64,
             metadata: metadata.build()?,
             bloom_filter: asked.filter.then(|| filter(column)).transpose()?,
             column_index: None,
-            offset_index: Some(offsets.build()),
+            offset_index: Some(chunk.offsets.build()),
         };
         Ok((sink.into_inner()?.into(), close))
+    }
+}
+
+/// Whether some of a column's pages may be compressed, its dictionary is then.
+fn is_compressed(column: Values<'_>) -> bool {
+    match column {
+        Values::Texts(_) => true,
+        Values::Codes(codes) => codes.text.len() >= COMPRESSED_BYTES,
+        Values::Ints(_) | Values::Longs(_) | Values::Flags(_) => false,
     }
 }
 
@@ -228,8 +229,12 @@ impl<'b> Chunk<'_, 'b> {
             self.page.extend((text.len() as u32).to_le_bytes());
             self.page.extend(text.as_bytes());
         }
+        let bytes = match is_compressed(Values::Codes(codes)) {
+            true => self.zstd.compress(self.page)?,
+            false => self.page.clone(),
+        };
         let page = Page::DictionaryPage {
-            buf: self.zstd.compress(self.page)?.into(),
+            buf: bytes.into(),
             num_values: codes.count() as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,

@@ -212,6 +212,27 @@ fn texts_of_every_width_and_over_many_pages_are_read() {
     read_texts(&vec![None; PAGE_ROWS + 1], true);
 }
 
+#[test]
+fn few_texts_are_not_compressed_and_many_are() {
+    for (count, expected) in [
+        (100, Compression::UNCOMPRESSED),
+        (10_000, Compression::ZSTD(ZstdLevel::default())),
+    ] {
+        let mut rows: Vec<_> = (0..count).map(|row| Some(format!("text {row}"))).collect();
+        rows.extend(rows.clone());
+        read_texts(&rows, true);
+        let mut codes = Codes::default();
+        rows.iter()
+            .for_each(|row| codes.push_option(row.as_deref()));
+        let file = file_of(Values::Codes(&codes), "optional binary a (UTF8)");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a footer");
+        let column = reader.metadata().row_group(0).column(0).clone();
+        assert_eq!(column.compression(), expected);
+        let saved = column.uncompressed_size() - column.compressed_size();
+        assert_eq!(saved > 0, expected != Compression::UNCOMPRESSED, "{saved}");
+    }
+}
+
 /// A column of long texts has pages, so that who wants a row reads one of them.
 #[test]
 fn one_row_is_read_without_the_pages_before_it() {
