@@ -62,7 +62,8 @@ WITH names AS (
            CAST(w.currency AS VARCHAR) AS currency, MAX(w.entry) AS last_entry,
            COALESCE(SUM(w.quantity), 0) AS quantity, SUM(w.credits) AS credits,
            COALESCE(SUM(w.credits) FILTER (WHERE w.grant_id IS NULL), 0) AS overage,
-           SUM(w.amount) AS amount
+           -- Few rows have one.
+           SUM(w.amount) FILTER (WHERE w.amount IS NOT NULL) AS amount
     FROM worked_on AS w
     GROUP BY w.customer, w.period, w.late_day, w.task, w.unit, w.currency
 ), spans AS (

@@ -110,13 +110,36 @@ impl Groups {
     /// The number of each row's group, which is new if it had none.
     pub(super) fn number(&mut self, columns: &[ArrayRef], numbers: &mut Vec<usize>) {
         let count = columns.first().map_or(0, |column| column.len());
+        let nulls: Vec<_> = columns
+            .iter()
+            .map(|column| column.logical_nulls())
+            .collect();
         numbers.clear();
         for start in (0..count).step_by(ROWS) {
-            let end = count.min(start + ROWS);
+            let length = ROWS.min(count - start);
+            let nulls = |place: usize| {
+                let nulls = nulls[place].as_ref()?.slice(start, length);
+                Some(nulls).filter(|nulls| nulls.null_count() > 0)
+            };
+            let nulls: Vec<_> = (0..columns.len()).map(nulls).collect();
+            let is_empty = |place: usize| {
+                let nulls = nulls[place].as_ref();
+                nulls.is_some_and(|nulls| nulls.null_count() == length)
+            };
+            let empty = (0..columns.len()).filter(|place| is_empty(*place));
+            let mut key = Key::default();
+            key[0] = empty.map(|place| 1 << place).sum();
             self.rows.clear();
-            self.rows.resize(end - start, Key::default());
-            for (place, (key, column)) in self.columns.iter_mut().zip(columns).enumerate() {
-                key.write(place, column, start, &mut self.rows);
+            self.rows.resize(length, key);
+            for (place, (column, values)) in self.columns.iter_mut().zip(columns).enumerate() {
+                if !is_empty(place) {
+                    column.write(
+                        (place, nulls[place].as_ref()),
+                        values,
+                        start,
+                        &mut self.rows,
+                    );
+                }
             }
             self.hashes.clear();
             let hashes = self.rows.iter().map(|row| hash(row, &self.seed));
@@ -199,41 +222,34 @@ struct Texts {
 }
 
 impl Column {
-    /// Writes the column's words into the keys of its rows from `start` on.
-    fn write(&mut self, place: usize, column: &ArrayRef, start: usize, rows: &mut [Key]) {
-        let nulls = column
-            .logical_nulls()
-            .filter(|nulls| nulls.null_count() > 0);
-        let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-        if nulls.is_some() {
-            for (row, key) in rows.iter_mut().enumerate() {
-                key[0] |= u32::from(is_null(start + row)) << place;
-            }
-        }
+    /// Writes the column's words into the keys of its rows from `start` on, of which some may be
+    /// null.
+    fn write(
+        &mut self,
+        nulls: (usize, Option<&NullBuffer>),
+        column: &ArrayRef,
+        start: usize,
+        rows: &mut [Key],
+    ) {
+        let (word, width) = (self.word, self.width);
         if let Some(coded) = column.as_dictionary_opt::<Int32Type>() {
-            let codes = &coded.keys().values()[start..];
-            let word = self.word;
-            self.texts.take_up(coded.values());
-            for (row, (key, code)) in rows.iter_mut().zip(codes).enumerate() {
-                if !is_null(start + row) {
-                    key[word] = self.texts.number(*code as usize);
-                }
-            }
-            return;
+            let texts = &mut self.texts;
+            texts.take_up(coded.values());
+            let codes = coded.keys().values()[start..].iter();
+            return write(nulls, codes, rows, |key, code| {
+                key[word] = texts.number(*code as usize);
+            });
         }
         let data = column.to_data();
-        let first = (data.offset() + start) * self.width;
+        let first = (data.offset() + start) * width;
         let values = data.buffers()[0].clone();
-        let values = ScalarBuffer::<u32>::new(values, first, rows.len() * self.width);
-        for (row, (key, value)) in rows
-            .iter_mut()
-            .zip(values.chunks_exact(self.width))
-            .enumerate()
-        {
-            if !is_null(start + row) {
-                key[self.word..][..self.width].copy_from_slice(value);
-            }
+        let values = ScalarBuffer::<u32>::new(values, first, rows.len() * width);
+        if width == 1 {
+            return write(nulls, values.iter(), rows, |key, value| key[word] = *value);
         }
+        write(nulls, values.chunks_exact(width), rows, |key, value| {
+            key[word..word + width].copy_from_slice(value);
+        });
     }
 
     /// The column of the keys; forgets its texts.
@@ -256,6 +272,25 @@ impl Column {
         let kind = self.kind.clone();
         let data = ArrayData::try_new(kind, keys.len(), nulls, 0, vec![values], vec![])?;
         Ok(make_array(data))
+    }
+}
+
+/// Writes values into keys; those that are null only into the word that says so.
+fn write<V>(
+    (place, nulls): (usize, Option<&NullBuffer>),
+    values: impl Iterator<Item = V>,
+    rows: &mut [Key],
+    mut put: impl FnMut(&mut Key, V),
+) {
+    let rows = rows.iter_mut().zip(values);
+    let Some(nulls) = nulls else {
+        return rows.for_each(|(key, value)| put(key, value));
+    };
+    for ((key, value), is_valid) in rows.zip(nulls) {
+        match is_valid {
+            true => put(key, value),
+            false => key[0] |= 1 << place,
+        }
     }
 }
 

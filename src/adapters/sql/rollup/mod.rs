@@ -15,7 +15,9 @@ use std::collections::VecDeque;
 use std::fmt::{self, Formatter};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -37,6 +39,8 @@ use futures::{StreamExt, stream};
 
 use groups::{Groups, can_be_keys};
 
+/// Of fewer rows than one in so many, a filter's rows are picked beforehand.
+const FEW: usize = 4;
 /// After so many rows it is looked at whether most of them are groups of their own.
 const PROBE_ROWS: usize = 100_000;
 
@@ -267,8 +271,18 @@ impl Building {
             let filter = sum.filter.as_ref().map(values).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
             let groups = self.groups.count();
-            sum.values
-                .update_batch(&arguments, &self.numbers, filter, groups)?;
+            match filter {
+                Some(filter) if filter.true_count() < batch.num_rows() / FEW => {
+                    let (arguments, numbers) = picked(filter, &arguments, &self.numbers)?;
+                    // Without a filter, each group would be taken for one that has a row.
+                    let all = BooleanArray::new(BooleanBuffer::new_set(numbers.len()), None);
+                    sum.values
+                        .update_batch(&arguments, &numbers, Some(&all), groups)?;
+                }
+                _ => sum
+                    .values
+                    .update_batch(&arguments, &self.numbers, filter, groups)?,
+            }
         }
         self.rows += batch.num_rows();
         let sums = self.sums.iter().map(|sum| sum.values.size());
@@ -296,4 +310,22 @@ impl Building {
         self.ready.extend(starts.map(slice));
         Ok(())
     }
+}
+
+/// The rows for which the filter holds.
+fn picked(
+    filter: &BooleanArray,
+    arguments: &[ArrayRef],
+    numbers: &[usize],
+) -> Result<(Vec<ArrayRef>, Vec<usize>)> {
+    let holds = match filter.nulls() {
+        Some(nulls) => filter.values() & nulls.inner(),
+        None => filter.values().clone(),
+    };
+    let numbers = holds.set_indices().map(|row| numbers[row]).collect();
+    let filter = BooleanArray::new(holds, None);
+    let arguments = arguments
+        .iter()
+        .map(|values| compute::filter(values, &filter));
+    Ok((arguments.collect::<Result<_, _>>()?, numbers))
 }

@@ -16,7 +16,10 @@ use super::super::session::{Limits, context_on, runtime};
 fn question(keys: &str) -> String {
     format!(
         "SELECT {keys}, COUNT(*) AS n, COUNT(amount) AS amounts, SUM(amount) AS total,
-                SUM(amount) FILTER (WHERE task IS NULL) AS some, MAX(place) AS last,
+                SUM(amount) FILTER (WHERE task IS NULL) AS some,
+                COUNT(*) FILTER (WHERE place > 0 AND amount < 900) AS few,
+                MIN(amount) FILTER (WHERE amount > 300000) AS many,
+                COUNT(price) FILTER (WHERE amount < 0) AS none, MAX(place) AS last,
                 MIN(day) AS first
          FROM rows
          GROUP BY {keys}
