@@ -1,8 +1,8 @@
 //! A local disk as a store: what was put there survives a power loss.
 //!
 //! Owns writing: a file is on the disk before it has its name, and its name is on the disk when the
-//! put returns. object_store's own store syncs nothing. Leaves listing, deleting and most of reading
-//! to it.
+//! put returns. object_store's own store syncs nothing. Owns reading parts of a file, too, where
+//! they are asked for. Leaves reading whole ones, listing and deleting to it.
 //!
 //! Invariant: whatever has a name is whole, at any moment that the power may fail.
 
