@@ -65,7 +65,8 @@ WITH names AS (
            -- Few rows have one.
            SUM(w.amount) FILTER (WHERE w.amount IS NOT NULL) AS amount
     FROM worked_on AS w
-    GROUP BY w.customer, w.period, w.late_day, w.task, w.unit, w.currency
+    GROUP BY CAST(w.customer AS VARCHAR), w.period, w.late_day, CAST(w.task AS VARCHAR),
+             CAST(w.unit AS VARCHAR), CAST(w.currency AS VARCHAR)
 ), spans AS (
     -- Of a wallet that was closed and opened anew, the later period begins before the other ends.
     SELECT customer, period,

@@ -32,7 +32,7 @@ WITH clock AS (
            SUM(credits) FILTER (WHERE grant_id IS NULL) AS overage
     FROM coded_ledger AS l
     WHERE balance IS NOT NULL
-    GROUP BY l.customer, l.period
+    GROUP BY CAST(l.customer AS VARCHAR), l.period
 ), changes AS (
     -- By themselves, since few row groups have any.
     SELECT CAST(l.customer AS VARCHAR) AS customer, l.period,
@@ -45,7 +45,7 @@ WITH clock AS (
                                 AND COALESCE(event_type, '') <> 'purser.wallet.granted') AS pool
     FROM coded_ledger AS l
     WHERE kind IN ('wallet', 'grant') AND balance IS NOT NULL
-    GROUP BY l.customer, l.period
+    GROUP BY CAST(l.customer AS VARCHAR), l.period
 ), booked AS (
     -- back counts a wallet's periods from the newest. One has not begun when the ledger is shown up to
     -- a row before its pool; what is booked to it is the wallet's all the same.

@@ -12,5 +12,6 @@ SELECT CAST(l.customer AS VARCHAR) AS customer, CAST(used_at AS DATE) AS used_on
        CAST(COALESCE(SUM(credits) FILTER (WHERE grant_id IS NULL), 0) AS DECIMAL(28, 6)) AS overage
 FROM coded_ledger AS l
 WHERE kind IN ('usage', 'reversal')
-GROUP BY l.customer, CAST(used_at AS DATE), l.task, l.unit
+GROUP BY CAST(l.customer AS VARCHAR), CAST(used_at AS DATE), CAST(l.task AS VARCHAR),
+         CAST(l.unit AS VARCHAR)
 ORDER BY customer, used_on, credits DESC, task, unit

@@ -15,7 +15,7 @@ WITH tasks AS (
                AS overage
     FROM coded_ledger AS l
     WHERE kind IN ('usage', 'reversal')
-    GROUP BY l.customer, l.period, l.task, l.unit
+    GROUP BY CAST(l.customer AS VARCHAR), l.period, CAST(l.task AS VARCHAR), CAST(l.unit AS VARCHAR)
 ), totals AS (
     SELECT customer, period, CAST(SUM(credits) AS DECIMAL(28, 6)) AS credits
     FROM tasks

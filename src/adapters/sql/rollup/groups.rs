@@ -9,9 +9,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayData, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, make_array,
+    Array, ArrayData, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, StringViewArray,
+    make_array,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -40,7 +42,7 @@ pub(super) fn can_be_keys<'a>(kinds: impl Iterator<Item = &'a DataType>) -> bool
     has_codes && words <= WORDS
 }
 
-fn is_coded(kind: &DataType) -> bool {
+pub(super) fn is_coded(kind: &DataType) -> bool {
     let DataType::Dictionary(code, text) = kind else {
         return false;
     };
@@ -71,13 +73,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Without groups, of columns of these types; see [`can_be_keys`].
+    /// Without groups, of columns that are handed over as these types; see [`can_be_keys`]. One of
+    /// codes may be handed over as plain texts.
     pub(super) fn new(kinds: impl Iterator<Item = DataType>) -> Self {
         let mut word = 1;
         let columns = kinds.map(|kind| {
             let column = Column {
                 word,
-                width: width(&kind).unwrap_or_default(),
+                width: width(&kind).unwrap_or(1),
                 texts: Texts::default(),
                 kind,
             };
@@ -257,11 +260,15 @@ impl Column {
         let valid = keys.iter().map(|key| key[0] >> place & 1 == 0);
         let nulls = NullBuffer::from_iter(valid);
         let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);
-        if is_coded(&self.kind) {
+        if width(&self.kind).is_none() || is_coded(&self.kind) {
             let Texts { texts, .. } = std::mem::take(&mut self.texts);
-            let texts = StringArray::from_iter_values(texts);
             let numbers = keys.iter().map(|key| key[self.word] as i32);
             let numbers = Int32Array::new(numbers.collect(), nulls);
+            if !is_coded(&self.kind) {
+                let texts = cast(&StringViewArray::from_iter_values(texts), &self.kind)?;
+                return take(&texts, &numbers, None);
+            }
+            let texts = StringArray::from_iter_values(texts);
             let coded = DictionaryArray::try_new(numbers, Arc::new(texts))?;
             return Ok(Arc::new(coded));
         }

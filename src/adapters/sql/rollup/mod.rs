@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
@@ -27,6 +27,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::CastExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -37,7 +38,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
-use groups::{Groups, can_be_keys};
+use groups::{Groups, can_be_keys, is_coded};
 
 /// Of fewer rows than one in so many, a filter's rows are picked beforehand.
 const FEW: usize = 4;
@@ -101,7 +102,8 @@ impl RollUp {
             return Ok(false);
         }
         let input = aggregate.input().schema();
-        let kinds = keys.expr().iter().map(|(key, _)| key.data_type(&input));
+        let kinds = keys.expr().iter();
+        let kinds = kinds.map(|(key, _)| under_cast(key, &input)?.data_type(&input));
         let kinds = kinds.collect::<Result<Vec<_>>>()?;
         let can = |sum: &Arc<AggregateFunctionExpr>| {
             sum.groups_accumulator_supported() && sum.order_bys().is_empty()
@@ -172,7 +174,12 @@ impl ExecutionPlan for RollUp {
             .fields()
             .iter()
             .map(|field| field.data_type().clone());
+        let input_schema = aggregate.input().schema();
         let keys = aggregate.group_expr().input_exprs();
+        let keys = keys
+            .iter()
+            .map(|key| under_cast(key, &input_schema).cloned());
+        let keys = keys.collect::<Result<Vec<_>>>()?;
         let accumulators = aggregate.aggr_expr().iter().zip(aggregate.filter_expr());
         let accumulators = accumulators.map(|(sum, filter)| {
             Ok(Sum {
@@ -205,6 +212,20 @@ impl ExecutionPlan for RollUp {
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
+}
+
+/// Of a key that is a cast of codes to texts the codes: one cast for each group is enough.
+fn under_cast<'a>(
+    key: &'a Arc<dyn PhysicalExpr>,
+    input: &Schema,
+) -> Result<&'a Arc<dyn PhysicalExpr>> {
+    if let Some(cast) = key.downcast_ref::<CastExpr>()
+        && cast.cast_type().is_string()
+        && is_coded(&cast.expr().data_type(input)?)
+    {
+        return Ok(cast.expr());
+    }
+    Ok(key)
 }
 
 /// What is reckoned for each group.
