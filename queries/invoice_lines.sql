@@ -62,8 +62,7 @@ WITH names AS (
            CAST(w.currency AS VARCHAR) AS currency, MAX(w.entry) AS last_entry,
            COALESCE(SUM(w.quantity), 0) AS quantity, SUM(w.credits) AS credits,
            COALESCE(SUM(w.credits) FILTER (WHERE w.grant_id IS NULL), 0) AS overage,
-           -- Few rows have one.
-           SUM(w.amount) FILTER (WHERE w.amount IS NOT NULL) AS amount
+           SUM(w.amount) AS amount
     FROM worked_on AS w
     GROUP BY CAST(w.customer AS VARCHAR), w.period, w.late_day, CAST(w.task AS VARCHAR),
              CAST(w.unit AS VARCHAR), CAST(w.currency AS VARCHAR)

@@ -16,7 +16,7 @@ use parquet::file::metadata::ParquetMetaData;
 /// much.
 const BYTES_MAX: usize = 64 << 20;
 
-/// FooterCache by their files' paths.
+/// Footers by their files' paths.
 pub(super) struct FooterCache(DefaultCache<Path, Footer>);
 
 #[derive(Clone)]

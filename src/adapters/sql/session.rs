@@ -283,6 +283,8 @@ pub(super) fn context_on(runtime: Arc<RuntimeEnv>) -> SessionContext {
     options.sql_parser.parse_float_as_decimal = true;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
+    // Of several MIN and MAX it passes over rows that only one of them needs.
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
